@@ -1,0 +1,64 @@
+# SPDX-FileCopyrightText: 2026 The Socle authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+INVENTORY ?= inventories/onprem
+ONLY ?=
+JOBS ?= $(shell nproc 2>/dev/null || echo 2)
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help setup test test-long unit integration lint sanity format docs bench check plan lock build clean
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+setup: $(READY) ## Install what the other targets need into .venv (and, as root, Debian's python3-venv)
+
+$(READY): requirements-dev.txt tests/tools/setup.sh
+	@sh tests/tools/setup.sh $(VENV)
+	@touch $@
+
+test: lint ## Everything that must hold before a change lands: lint, unit and integration tests
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal
+
+test-long: lint ## The same and what takes longer than CI has
+	SOCLE_LONG=1 $(BIN)/python -m pytest -n $(JOBS) --dist worksteal
+
+unit: $(READY) ## Unit tests only
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal tests/unit
+
+integration: $(READY) ## Integration tests only
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal tests/integration
+
+lint: $(READY) ## All linters, side by side (ONLY=ruff,mypy for some; see tests/tools/lint.py)
+	$(BIN)/python tests/tools/lint.py $(ONLY)
+
+sanity: $(READY) ## ansible-test sanity alone
+	$(BIN)/python tests/tools/lint.py sanity
+
+format: $(READY) ## Format the Python files
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+docs: $(READY) ## Write the generated pages again
+	$(BIN)/python tests/tools/generate.py
+
+bench: $(READY) ## Benchmarks beside the peer, into build/bench.json (ONLY=name for one)
+	$(BIN)/python tests/benchmarks/run.py $(ONLY)
+
+check: $(READY) ## Validate a manifest and show the platform it describes (INVENTORY=inventories/onprem)
+	$(BIN)/ansible-playbook playbooks/check.yml -i $(INVENTORY)
+
+plan: $(READY) ## Show what site.yml would change, and change nothing (INVENTORY=...)
+	$(BIN)/ansible-playbook playbooks/plan.yml -i $(INVENTORY)
+
+build: $(READY) ## Build the collection's archive into build/
+	$(BIN)/ansible-galaxy collection build --force --output-path build
+
+lock: $(READY) ## Resolve requirements*.in again into hash-pinned locks
+	$(BIN)/python tests/tools/lock.py
+
+clean: ## Remove what was built (keeps .venv and the caches)
+	rm -rf build .pytest_cache .mypy_cache .ruff_cache .hypothesis tests/output

@@ -1,0 +1,94 @@
+# Copyright: (c) 2026, The Socle authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The whole of `ansible-test sanity`, without containers.
+
+ansible-test wants a checkout below `ansible_collections/socle/platform`, so it gets a copy of the working tree there.
+It would download a bootstrap script for pip; one of our own, put where it looks first, does the same from Python's
+own ensurepip and the configured package index.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+ROOT = Path(__file__).resolve().parents[2]
+COPY = ROOT / "build" / "sanity" / "ansible_collections" / "socle" / "platform"
+
+BOOTSTRAP = """\
+import ensurepip
+import os
+import subprocess
+import sys
+
+ensurepip.bootstrap()
+packages = [argument for argument in sys.argv[1:] if not argument.startswith('-')]
+# ensurepip's own pip is too old to ask the system for its certificates.
+store = '/etc/ssl/certs/ca-certificates.crt'
+extra = {'PIP_CERT': store} if os.path.exists(store) else {}
+subprocess.check_call([sys.executable, '-m', 'pip', 'install', '--quiet', *packages], env={**os.environ, **extra})
+"""
+
+
+def home() -> Path:
+    """ansible-test's home: its environments stay in the cache, the user's own home is left alone."""
+    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(cache) / "socle" / "ansible-test"
+
+
+def write_bootstrap(target: Path, python: str) -> None:
+    """Put our script under each name that this ansible-test may look for."""
+    from ansible_test._internal.python_requirements import get_venv_packages
+
+    version = get_venv_packages(SimpleNamespace(version=python))["pip"].replace(".", "_")
+    folder = target / ".ansible" / "test" / "cache"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"get_pip_{version}.py").write_text(BOOTSTRAP)
+
+
+def copy_tree() -> None:
+    """Copy what Git would commit, and make it a checkout: ansible-test asks Git which files there are."""
+    shutil.rmtree(COPY, ignore_errors=True)
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT, check=True, capture_output=True, text=True,
+    ).stdout  # fmt: skip
+    for name in filter(None, listed.split("\0")):
+        # The link that makes a checkout work in place would have ansible-test walk in circles.
+        if name.startswith("playbooks/collections/") or not (ROOT / name).exists():
+            continue
+        target = COPY / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(ROOT / name, target, follow_symlinks=False)
+    identity = ["-c", "user.name=lint", "-c", "user.email=lint@localhost"]
+    for argv in (["init", "-q"], ["add", "-A"], [*identity, "commit", "-q", "--no-verify", "-m", "tree"]):
+        subprocess.run(["git", *argv], cwd=COPY, check=True, capture_output=True)
+
+
+def run() -> tuple[bool, str]:
+    """Run all tests for the Python we run under."""
+    python = f"{sys.version_info.major}.{sys.version_info.minor}"
+    copy_tree()
+    write_bootstrap(home(), python)
+    bin_dir = Path(sys.executable).parent
+    done = subprocess.run(
+        [bin_dir / "ansible-test", "sanity", "--python", python, "--color", "no"],
+        cwd=COPY,
+        env={**os.environ, "HOME": str(home()), "PATH": f"{bin_dir}{os.pathsep}{os.environ['PATH']}"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.returncode == 0, done.stdout + done.stderr
+
+
+if __name__ == "__main__":
+    passed, output = run()
+    print(output)
+    sys.exit(not passed)
