@@ -17,7 +17,7 @@ def lock(source: str) -> None:
     """Resolve one file."""
     subprocess.run(
         [UV, "pip", "compile", "--quiet", "--universal", "--python-version", "3.11", "--generate-hashes",
-         "--no-header", "--no-annotate", "--no-emit-index-url", "--upgrade",
+         "--no-header", "--no-annotate", "--no-emit-index-url",
          source, "-o", Path(source).with_suffix(".txt").name],
         cwd=ROOT,
         check=True,
