@@ -6,14 +6,12 @@
 from __future__ import annotations
 
 import re
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import tree
 import yaml
-
-ROOT = Path(__file__).resolve().parents[2]
 
 # Sources that are gone or unpatched, each with what to use instead. Only this file may name them.
 DEAD_SOURCES = {
@@ -51,13 +49,8 @@ HEADER_SUFFIXES = {".py", ".yml", ".yaml", ".sh", ".cfg", ".toml", ".tf", ".j2"}
 
 
 def tracked(root: Path) -> list[Path]:
-    """Every file that Git holds or would hold."""
-    listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=root, check=True, capture_output=True, text=True,
-    ).stdout  # fmt: skip
-    paths = (root / name for name in listed.split("\0") if name)
-    return sorted(path for path in paths if path.is_file() and not path.is_symlink())
+    """Every file that Git holds or would hold, without links."""
+    return [root / name for name in tree.names(root) if not (root / name).is_symlink()]
 
 
 def texts(root: Path) -> Iterator[tuple[str, str]]:
@@ -153,7 +146,7 @@ def breaches(root: Path) -> list[str]:
 
 def run() -> tuple[bool, str]:
     """The checkout's own breaches, for lint.py."""
-    found = breaches(ROOT)
+    found = breaches(tree.ROOT)
     return not found, "\n".join(found)
 
 

@@ -17,8 +17,9 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 
-ROOT = Path(__file__).resolve().parents[2]
-COPY = ROOT / "build" / "sanity" / "ansible_collections" / "socle" / "platform"
+import tree
+
+COPY = tree.ROOT / "build" / "sanity" / "ansible_collections" / "socle" / "platform"
 
 BOOTSTRAP = """\
 import ensurepip
@@ -54,17 +55,8 @@ def write_bootstrap(target: Path, python: str) -> None:
 def copy_tree() -> None:
     """Copy what Git would commit, and make it a checkout: ansible-test asks Git which files there are."""
     shutil.rmtree(COPY, ignore_errors=True)
-    listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=ROOT, check=True, capture_output=True, text=True,
-    ).stdout  # fmt: skip
-    for name in filter(None, listed.split("\0")):
-        # The link that makes a checkout work in place would have ansible-test walk in circles.
-        if name.startswith("playbooks/collections/") or not (ROOT / name).exists():
-            continue
-        target = COPY / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(ROOT / name, target, follow_symlinks=False)
+    # Without the link: ansible-test would walk in circles.
+    tree.copy(COPY, link=False)
     identity = ["-c", "user.name=lint", "-c", "user.email=lint@localhost"]
     for argv in (["init", "-q"], ["add", "-A"], [*identity, "commit", "-q", "--no-verify", "-m", "tree"]):
         subprocess.run(["git", *argv], cwd=COPY, check=True, capture_output=True)
