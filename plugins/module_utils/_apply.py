@@ -109,7 +109,8 @@ def apply(
     if not plan.changed:
         return Result(plan, [_unchanged(change) for change in plan.changes], wrote=False)
     deadline = Deadline(options.deadline, clock)
-    session = Session(plan, reader, options, deadline, progress or Quiet(), bound)
+    discreet = _Discreet(progress or Quiet(), clear_texts(plan.secrets()))
+    session = Session(plan, reader, options, deadline, discreet, bound)
     run = _Run(plan, writer_factory, session, options.concurrency)
     run.work()
     _read_back(run.outcomes, session)
@@ -125,6 +126,19 @@ def apply(
 
 def _unchanged(change: Change) -> Outcome:
     return Outcome(change.key, change.label, change.action, Status.UNCHANGED, after=change.current)
+
+
+class _Discreet:
+    """Progress that passes on no secret an API may have repeated in its sentence."""
+
+    def __init__(self, progress: Progress, texts: set[str]) -> None:
+        self._progress, self._texts = progress, texts
+
+    def event(self, object: str, step: str, done: int, total: int, detail: str = "") -> None:
+        self._progress.event(object, step, done, total, scrub(detail, self._texts))
+
+    def waiting(self, what: str, cause: str, elapsed: float) -> None:
+        self._progress.waiting(what, scrub(cause, self._texts), elapsed)
 
 
 class _Run:
@@ -215,6 +229,8 @@ class _Run:
 
     def _do(self, nodes: Sequence[Node], opened: Opened) -> None:
         steps = [self.session.step(node.change) for node in nodes]
+        for node in nodes:
+            self.session.progress.event(node.change.label, node.change.action.value, self.done, self.total)
         first: Mapping[str, Any] | None = None
         if len(nodes) > 1:
             first = self.session.together(steps, nodes[0].phase, opened)

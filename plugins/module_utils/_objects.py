@@ -146,6 +146,7 @@ class Plan:
     unmanaged: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     findings: tuple[str, ...] = ()
+    volatile: frozenset[str] = frozenset()
 
     @property
     def refusals(self) -> list[str]:
@@ -196,6 +197,7 @@ class Reader:
     exact: frozenset[str] = frozenset()  # mappings in which a key nobody wants is a difference
     unordered: frozenset[str] = frozenset()  # lists whose order means nothing
     immutable: frozenset[str] = frozenset()  # fields that can only change by making the object anew
+    volatile: frozenset[str] = frozenset()  # fields that move by themselves (an uptime): no plan is bound to them
     computed: tuple[str, ...] = ()  # fields the API fills in when an object is created
     settle = 0.0  # seconds an accepted write may take until it can be read
 

@@ -103,6 +103,7 @@ def plan(
         unmanaged=tuple(found.key for found in others if found.key not in changes),
         warnings=tuple(reader.warn(wanted, current)),
         findings=tuple(findings),
+        volatile=reader.volatile,
     )
 
 
