@@ -1,0 +1,123 @@
+# Copyright: (c) 2026, The Socle authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Private to the collection socle.platform: do not import it from outside.
+"""Facts of other systems that the checks need: support windows, regions, what offers what. One place, with dates."""
+
+from __future__ import annotations
+
+import datetime
+
+# Minor version -> last day of upstream support. A minor that is not in the table is not known to work with the add-ons.
+KUBERNETES_SUPPORT = {
+    "1.33": datetime.date(2026, 6, 28),
+    "1.34": datetime.date(2026, 10, 27),
+    "1.35": datetime.date(2027, 2, 28),
+    "1.36": datetime.date(2027, 6, 28),
+    "1.37": datetime.date(2027, 10, 28),
+}
+KUBERNETES_ACCEPTED = ("1.35", "1.36", "1.37")
+KUBERNETES_DEFAULT = "1.36"
+
+GCP_REGIONS = (
+    "africa-south1",
+    "asia-east1",
+    "asia-east2",
+    "asia-northeast1",
+    "asia-northeast2",
+    "asia-northeast3",
+    "asia-south1",
+    "asia-south2",
+    "asia-southeast1",
+    "asia-southeast2",
+    "asia-southeast3",
+    "australia-southeast1",
+    "australia-southeast2",
+    "europe-central2",
+    "europe-north1",
+    "europe-north2",
+    "europe-southwest1",
+    "europe-west1",
+    "europe-west10",
+    "europe-west12",
+    "europe-west2",
+    "europe-west3",
+    "europe-west4",
+    "europe-west6",
+    "europe-west8",
+    "europe-west9",
+    "me-central1",
+    "me-central2",
+    "me-west1",
+    "northamerica-northeast1",
+    "northamerica-northeast2",
+    "northamerica-south1",
+    "southamerica-east1",
+    "southamerica-west1",
+    "us-central1",
+    "us-east1",
+    "us-east4",
+    "us-east5",
+    "us-south1",
+    "us-west1",
+    "us-west2",
+    "us-west3",
+    "us-west4",
+)
+AWS_REGIONS = (
+    "af-south-1",
+    "ap-east-1",
+    "ap-east-2",
+    "ap-northeast-1",
+    "ap-northeast-2",
+    "ap-northeast-3",
+    "ap-south-1",
+    "ap-south-2",
+    "ap-southeast-1",
+    "ap-southeast-2",
+    "ap-southeast-3",
+    "ap-southeast-4",
+    "ap-southeast-5",
+    "ap-southeast-6",
+    "ap-southeast-7",
+    "ca-central-1",
+    "ca-west-1",
+    "eu-central-1",
+    "eu-central-2",
+    "eu-north-1",
+    "eu-south-1",
+    "eu-south-2",
+    "eu-west-1",
+    "eu-west-2",
+    "eu-west-3",
+    "il-central-1",
+    "me-central-1",
+    "me-south-1",
+    "mx-central-1",
+    "sa-east-1",
+    "us-east-1",
+    "us-east-2",
+    "us-west-1",
+    "us-west-2",
+)
+SCALEWAY_KAPSULE_REGIONS = ("fr-par", "it-mil", "nl-ams", "pl-waw")
+
+REGIONS = {
+    "gke": GCP_REGIONS,
+    "cloud_run": GCP_REGIONS,
+    "kapsule": SCALEWAY_KAPSULE_REGIONS,
+    "ecs": AWS_REGIONS,
+    "eks": AWS_REGIONS,
+}
+
+# Address ranges that a cloud takes for itself, whatever the manifest says.
+CLOUD_RESERVED = {
+    "gke": ("172.17.0.0/16",),
+    "cloud_run": ("172.17.0.0/16",),
+    "kapsule": ("100.64.0.0/15",),
+}
+
+# What an application may ask for, and which services of a cluster give it.
+OFFERS = ("mongodb", "postgres", "mysql", "valkey", "elasticsearch", "pubsub", "object_storage")
+
+SOFTWARE_GROUPS = ("control", "worker", "gluster", "vpn", "gitlab", "runner", "load-balancer", "manager")
