@@ -61,7 +61,6 @@ class Drawer:
         self.over: dict[str, None] = {}
         self.waiting_text: list[str] = []
         self.drawn: list[str] = []
-        self.next_look = 0.0
 
     def run(self) -> None:
         """Draw until the run is over or its process is gone."""
@@ -120,9 +119,6 @@ class Drawer:
 
     def _bury_dead(self, now: float) -> None:
         """End the tasks whose process is gone: a killed module cannot say so itself."""
-        if now < self.next_look:
-            return
-        self.next_look = now + 1
         for task in list(self.tasks.values()):
             try:
                 os.kill(task.pid, 0)

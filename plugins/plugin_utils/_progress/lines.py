@@ -157,11 +157,13 @@ def summary(task: Task, now: float, lost: bool = False) -> str:
 def plain(task: Task, now: float) -> str | None:
     """The next plain line about the task, or None while there is nothing worth one."""
     since = now - task.said_at
-    if since < SHORTEST or task.elapsed(now) < SHORTEST:
+    if since < SHORTEST:
         return None
     wait = task.wait[:2] if task.wait else None
     if wait:
         due = wait != task.said_wait or since >= SLOWEST_WAIT
+    elif task.elapsed(now) < SHORTEST:
+        return None
     else:
         due = since >= SLOWEST or task.done - task.said_done >= max(1, task.total // 10)
     if not due:
