@@ -228,14 +228,19 @@ class _Run:
                 self.changed.wait(1.0)
 
     def _do(self, nodes: Sequence[Node], opened: Opened) -> None:
-        steps = [self.session.step(node.change) for node in nodes]
+        steps = [self.session.step(node.change, node.phase) for node in nodes]
         for node in nodes:
             self.session.progress.event(node.change.label, node.change.action.value, self.done, self.total)
         first: Mapping[str, Any] | None = None
         if len(nodes) > 1:
             first = self.session.together(steps, nodes[0].phase, opened)
         for node, step in zip(nodes, steps, strict=True):
-            failure = self.session.attempt(step, node.phase, opened, first)
+            try:
+                failure = self.session.attempt(node.change, step, node.phase, opened, first)
+            except Exception as error:  # noqa: BLE001 - a defect met at one object must not hide the others
+                failure = Failure(
+                    f"{type(error).__name__}: {error}", "this is a defect of the module: please report it"
+                )
             self._finish(node, step, failure)
 
     def _finish(self, node: Node, step: Step, failure: Failure | None) -> None:

@@ -89,7 +89,10 @@ class Session:
         with self._reading:
             return list(self.reader.read(wanted))
 
-    def step(self, change: Change) -> Step:
+    def step(self, change: Change, phase: str) -> Step:
+        if phase != REMOVE and change.action is Action.REPLACE:
+            # Its removal is a step of its own, done before.
+            change = replace(change, current=None)
         return Step(change, self.deadline, self.progress, self.transient, attempt=0)
 
     def together(self, steps: Sequence[Step], phase: str, opened: Opened) -> Mapping[str, Any]:
@@ -112,9 +115,10 @@ class Session:
             answers.update({s.change.key: error for s in ready})
         return answers
 
-    def attempt(self, step: Step, phase: str, opened: Opened, first: Mapping[str, Any] | None = None) -> Failure | None:
+    def attempt(
+        self, planned: Change, step: Step, phase: str, opened: Opened, first: Mapping[str, Any] | None = None
+    ) -> Failure | None:
         """Try until done, refused, or out of time."""
-        planned = step.change
         began = told = self.clock.now()
         error: Exception
         answer: Any = None
