@@ -248,7 +248,8 @@ def test_the_final_screen_is_ansibles_own_plus_summaries(root: Path, playbook: P
     assert run.code == plain.code == 0
     assert DRAWN in run.output
     assert "making" in run.output
-    assert "waiting 5 s for" in run.output
+    assert "Wait for it" in run.output
+    assert "2/2 0 s  waiting" in run.output
     lines = screen(run, columns)
     found = [line for line in lines if re.match(r"  (Make things|Wait for it)", line)]
     # A summary longer than the terminal is wrapped: its rest is no line of its own to be found.
