@@ -85,7 +85,9 @@ def run(adapter: Adapter) -> None:
         if trace:
             module.fail_json(msg=missing_required_lib(library), exception=trace)
     parameters = given(module.params, spec)
-    task = _Task(adapter, parameters, module._name, Progress.from_environment(module._name))
+    # Only a plan made in check mode is ever kept, and only what is kept must be sealed.
+    salt = _plan.new_salt() if module.check_mode else ""
+    task = _Task(adapter, parameters, module._name, Progress.from_environment(module._name), salt)
     try:
         result, trace = task.perform(module.check_mode), ""
     except Exception as error:  # noqa: BLE001 - a defect of an adapter is said like any other failure
@@ -106,10 +108,11 @@ def run(adapter: Adapter) -> None:
 class _Task:
     """One task's way from parameters to result; every end has the same shape."""
 
-    def __init__(self, adapter: Adapter, parameters: Parameters, name: str, progress: NullProgress) -> None:
+    def __init__(self, adapter: Adapter, parameters: Parameters, name: str, progress: NullProgress, salt: str) -> None:
         self.adapter = adapter
         self.parameters = parameters
         self.progress = progress
+        self.salt = salt
         self.options = Options(
             allow_replace=parameters.get("allow_replace", False),
             prune=parameters.get("prune", False),
@@ -180,7 +183,7 @@ class _Task:
             "failed": bool(failure),
             "diff": diff(made) if made else [],
             "objects": objects(made, self.result) if made else [],
-            "plan": _plan.section(made, self.identity) if made else {},
+            "plan": _plan.section(made, self.identity, self.salt) if made else {},
             "warned": list(made.warnings) if made else [],
         }
         if failure:

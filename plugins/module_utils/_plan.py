@@ -71,9 +71,15 @@ def _without_secrets(value: Any) -> Any:
     return value
 
 
-def section(plan: Plan, task: Identity, salt: str = "") -> dict[str, Any]:
-    """One task's plan as JSON data: for people to read, and for `verify` to hold a later plan against."""
-    salt = salt or letters(secrets.token_hex(16))
+def new_salt() -> str:
+    return letters(secrets.token_hex(16))
+
+
+def section(plan: Plan, task: Identity, salt: str) -> dict[str, Any]:
+    """One task's plan as JSON data: for people to read, and for `verify` to hold a later plan against.
+
+    With an empty salt its secrets are not sealed (which takes a moment for each), and it can only be read.
+    """
     seal = Seal(salt)
     data: dict[str, Any] = {
         "version": VERSION,
@@ -161,7 +167,7 @@ def write(path: str | Path, sections: Sequence[Mapping[str, Any]]) -> None:
     """Write a plan file that only its owner can read, whole or not at all."""
     path = Path(path)
     for part in sections:
-        fault = _fault(part)
+        fault = _fault(part) or ("" if part["salt"] else f"of {part['module']} does not come from check mode")
         if fault:
             raise PlanFileError(f"cannot write the plan {path}: a task's section {fault}")
     data = {
@@ -234,4 +240,4 @@ def section_for(data: Mapping[str, Any], task: Identity) -> dict[str, Any] | Non
     return min(mine, key=distance, default=None)
 
 
-__all__ = ["Identity", "PlanFileError", "identity", "load", "section", "section_for", "verify", "write"]
+__all__ = ["Identity", "PlanFileError", "identity", "load", "new_salt", "section", "section_for", "verify", "write"]

@@ -217,18 +217,23 @@ _TO_LETTERS = str.maketrans("0123456789abcdef", "ghijklmnopqrstuv")
 class Seal:
     """Makes digests of secrets that can be compared under the same salt, and cost a guesser dearly.
 
-    Whoever finds a plan file could try passwords against a fast hash at billions a second.
+    Whoever finds a plan file could try passwords against a fast hash at billions a second. Without a salt nothing is
+    sealed: such data is for reading only.
     """
+
+    cost = 2**14
 
     def __init__(self, salt: str) -> None:
         self.salt = salt
         self._known: dict[str, str] = {}
 
     def of(self, secret: Secret) -> str:
+        if not self.salt:
+            return ""
         text = canonical(_clear(secret.reveal()))
         if text not in self._known:
             raw = text.encode("utf-8", "surrogatepass")
-            sealed = hashlib.scrypt(raw, salt=self.salt.encode(), n=2**14, r=8, p=1, dklen=20)
+            sealed = hashlib.scrypt(raw, salt=self.salt.encode(), n=self.cost, r=8, p=1, dklen=20)
             self._known[text] = letters(sealed.hex())
         return self._known[text]
 
