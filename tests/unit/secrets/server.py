@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import secrets
 import shutil
 import socket
@@ -35,7 +36,12 @@ class Bao:
     token: str
     process: subprocess.Popen[bytes]
     ca_file: str = ""
-    unseal_key: str = ""
+    log: Path = Path()
+
+    @property
+    def unseal_key(self) -> str:
+        lines = (re.sub(r"\x1b\[[0-9;]*m", "", line) for line in self.log.read_text().splitlines())
+        return next(line.split(":")[1].strip() for line in lines if line.startswith("Unseal Key"))
 
     @property
     def port(self) -> int:
@@ -77,7 +83,7 @@ def running(folder: Path, *, tls: bool = False) -> Iterator[Bao]:
     environment = {"PATH": os.environ.get("PATH", ""), "HOME": str(folder)}
     with log.open("wb") as out:
         process = subprocess.Popen(argv, stdout=out, stderr=subprocess.STDOUT, env=environment)
-    bao = Bao(address, token, process, str(next(iter(folder.glob("*ca.pem")), "")) if tls else "")
+    bao = Bao(address, token, process, str(next(iter(folder.glob("*ca.pem")), "")) if tls else "", log)
     try:
         deadline = time.monotonic() + 30
         while True:
@@ -89,8 +95,6 @@ def running(folder: Path, *, tls: bool = False) -> Iterator[Bao]:
                 if (not tls or bao.ca_file) and bao.client().sys.is_initialized():
                     break
             time.sleep(0.05)
-        text = log.read_text()
-        bao.unseal_key = next((li.split(":")[1].strip() for li in text.splitlines() if li.startswith("Unseal Key")), "")
         bao.client().sys.enable_secrets_engine("kv", path="socle", options={"version": "2"})
         yield bao
     finally:

@@ -132,7 +132,7 @@ def test_a_wrong_spec_says_what_would_be_right(given_spec: object, says: str) ->
 
 
 def test_another_kind_is_an_error_and_names_both() -> None:
-    with pytest.raises(KindMismatch, match="asked for kind ed25519, found kind password.*not touched"):
+    with pytest.raises(KindMismatch, match=r"asked for kind ed25519, found kind password.*not touched"):
         kinds.check_kind("a", "here", kinds.Spec("ed25519"), "password", ["password"])
 
 
