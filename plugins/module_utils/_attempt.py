@@ -27,7 +27,7 @@ from ._objects import (
     Writer,
 )
 from ._schedule import REMOVE
-from ._values import Secret, Unknown, secrets_in, unknowns_in
+from ._values import Secret, Unknown, has_unknown, secrets_in, unknowns_in
 from ._wait import REPORT_AFTER, Deadline, Progress, WaitFailed, Waiting, wait_for
 
 
@@ -242,7 +242,7 @@ class Session:
     def _resolved(self, change: Change, phase: str) -> Change:
         """`change` with what has become known since the plan was made."""
         desired = change.desired
-        if phase == REMOVE or next(unknowns_in(desired.fields), None) is None:
+        if phase == REMOVE or not has_unknown(desired.fields):
             return change
         desired = replace(desired, fields=fill(desired.fields, self._value_of))
         for unknown in unknowns_in(desired.fields):

@@ -35,17 +35,16 @@ def decide(desired: Desired, current: Current | None, reader: Reader, options: O
         )
     if not desired.present:
         return change(Action.DELETE, reason="it is asked to be absent")
-    after = merged(current.fields, desired.fields, rules)
     if current.incomplete:
         fields = tuple(differences(desired.fields, {}, rules))
         reason = f"an earlier run left it unfinished: {current.incomplete}"
         return change(Action.REPLACE, fields=fields, after=merged({}, desired.fields, rules), reason=reason)
     fields = tuple(differences(desired.fields, current.fields, rules))
     if not fields:
-        return change(Action.NOTHING, after=after)
+        return change(Action.NOTHING, after=current.fields)
     reason = reader.replaces(desired, current, fields)
     if not reason:
-        return change(Action.UPDATE, fields=fields, after=after)
+        return change(Action.UPDATE, fields=fields, after=merged(current.fields, desired.fields, rules))
     refused = ""
     if not options.allow_replace:
         what = ", ".join(f"{f.path} from {shown(f.shown_before())} to {shown(f.shown_after())}" for f in fields)

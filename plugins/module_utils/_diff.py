@@ -16,16 +16,16 @@ from ._values import (
     HIDDEN_CHANGED,
     UNREADABLE,
     Secret,
-    Unknown,
     bare,
     canonical,
     equal,
+    has_unknown,
     secrets_in,
     show,
-    unknowns_in,
 )
 
 _MISSING = object()
+_QUICK = frozenset((str, int, bool, float))
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class FieldChange:
 
     @property
     def unknown(self) -> bool:
-        return next(unknowns_in(self.after), None) is not None
+        return has_unknown(self.after)
 
     def shown_before(self) -> Any:
         return HIDDEN if self.secret and self.before is not ABSENT else show(self.before)
@@ -73,7 +73,7 @@ def differences(
     changes: list[FieldChange] = []
     for name, want in wanted.items():
         have = found.get(name, _MISSING)
-        if type(want) is type(have) and type(want) in (str, int, bool, float) and want == have:
+        if type(want) is type(have) and type(want) in _QUICK and want == have:
             continue
         path = f"{prefix}{name}"
         if have is UNREADABLE:
@@ -81,7 +81,7 @@ def differences(
         if have is _MISSING:
             if want is not ABSENT:
                 changes.append(FieldChange(path, ABSENT, want))
-        elif isinstance(want, Mapping) and isinstance(have, Mapping):
+        elif _mappings(want, have):
             changes.extend(differences(want, have, rules, f"{path}."))
             if path in rules.exact:
                 extra = [key for key in have if key not in want]
@@ -91,11 +91,17 @@ def differences(
     return changes
 
 
+def _mappings(one: Any, other: Any) -> bool:
+    if type(one) is dict and type(other) is dict:
+        return True
+    return isinstance(one, Mapping) and isinstance(other, Mapping)
+
+
 def _same(path: str, want: Any, have: Any, rules: Rules) -> bool:
-    if want is ABSENT or isinstance(want, Unknown) or next(unknowns_in(want), None) is not None:
-        return False
     if equal(want, have):
         return True
+    if want is ABSENT or has_unknown(want):
+        return False
     if path in rules.unordered and isinstance(want, (list, tuple)) and isinstance(have, (list, tuple)):
         return sorted(map(_order, want)) == sorted(map(_order, have))
     if rules.same is None:

@@ -213,13 +213,14 @@ def diff(made: Plan) -> list[dict[str, Any]]:
 def objects(made: Plan, result: Result | None) -> list[dict[str, Any]]:
     """Every object by name: what was to be done with it, and what came of it."""
     outcomes = {outcome.key: outcome for outcome in result.outcomes} if result else {}
-    return [{**change.as_dict(), **_outcome(change, outcomes.get(change.key), made)} for change in made.changes]
+    refused = bool(made.refusals)
+    return [{**change.as_dict(), **_outcome(change, outcomes.get(change.key), refused)} for change in made.changes]
 
 
-def _outcome(change: Change, outcome: Outcome | None, made: Plan) -> dict[str, Any]:
+def _outcome(change: Change, outcome: Outcome | None, refused: bool) -> dict[str, Any]:
     if outcome is None:
         word = "unchanged" if change.action is Action.NOTHING else "planned"
-        word = "refused" if change.refused else "not tried" if made.refusals and word == "planned" else word
+        word = "refused" if change.refused else "not tried" if refused and word == "planned" else word
         return {"outcome": word, "error": change.refused, "hint": "", "because": "", "notes": []}
     return {
         "outcome": outcome.status.value,

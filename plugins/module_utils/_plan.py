@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from ._objects import Change, EngineError, Plan
-from ._values import KNOWN_AFTER_APPLY, Seal, Secret, canonical, digest, encode, letters, unknowns_in
+from ._values import KNOWN_AFTER_APPLY, Seal, Secret, digest, encode, has_unknown, letters
 
 FORMAT = "socle.platform plan"
 VERSION = 1
@@ -56,7 +56,7 @@ def identity(module: str, parameters: Mapping[str, Any], scope: str = "") -> Ide
 
 
 def _parameter(value: Any) -> str | None:
-    if next(unknowns_in(value), None) is not None:
+    if has_unknown(value):
         return None
     return digest(encode(_without_secrets(value), Seal("")))
 
@@ -78,7 +78,7 @@ def new_salt() -> str:
 def section(plan: Plan, task: Identity, salt: str) -> dict[str, Any]:
     """One task's plan as JSON data: for people to read, and for `verify` to hold a later plan against.
 
-    With an empty salt its secrets are not sealed (which takes a moment for each), and it can only be read.
+    With an empty salt nothing in it is sealed (which takes its time), and it can only be read.
     """
     seal = Seal(salt)
     data: dict[str, Any] = {
@@ -89,10 +89,8 @@ def section(plan: Plan, task: Identity, salt: str) -> dict[str, Any]:
         "salt": salt,
         **plan.as_dict(),
         "changes": [_change(change, seal) for change in plan.pending],
-        "objects": {change.key: _state(change, plan, seal) for change in plan.changes},
+        "objects": {change.key: _state(change, plan, seal) for change in plan.changes} if salt else {},
     }
-    # As it will be read from a file, so that the digest is of the same data.
-    data = json.loads(canonical(data))
     data["digest"] = digest(data)
     return data
 

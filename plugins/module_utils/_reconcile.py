@@ -33,7 +33,18 @@ from ._objects import (
     Writer,
     shown,
 )
-from ._values import ABSENT, KNOWN_AFTER_APPLY, UNREADABLE, Secret, Unknown, clear_texts, scrub, secrets_in, unknowns_in
+from ._values import (
+    ABSENT,
+    KNOWN_AFTER_APPLY,
+    UNREADABLE,
+    Secret,
+    Unknown,
+    clear_texts,
+    has_unknown,
+    scrub,
+    secrets_in,
+    unknowns_in,
+)
 from ._wait import Backoff, Clock, Deadline, Hopeless, Progress, Quiet, WaitFailed, Waiting, wait_for
 
 __all__ = [
@@ -90,7 +101,7 @@ def plan(
     rules = reader.rules
     changes: dict[str, Change] = {}
     for item in wanted:
-        if next(unknowns_in(item.fields), None) is not None:
+        if has_unknown(item.fields):
             item = replace(item, fields=fill(item.fields, lambda unknown: _known(unknown, changes)))
         changes[item.key] = decide(item, current.get(item.key), reader, options, rules)
     others = [found for key, found in current.items() if key not in changes]
@@ -161,7 +172,7 @@ def _in_order(desired: list[Desired]) -> list[Desired]:
     problems: list[str] = []
     known: dict[str, Desired] = {}
     for item in desired:
-        refs = {unknown.of for unknown in unknowns_in(item.fields) if unknown.of}
+        refs = {unknown.of for unknown in unknowns_in(item.fields) if unknown.of} if has_unknown(item.fields) else set()
         if not refs <= item.needs:
             item = replace(item, needs=item.needs | refs)
         if item.key in known:

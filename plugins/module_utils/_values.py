@@ -92,10 +92,13 @@ UNREADABLE = Marker("(not readable)")
 """Current: the API takes this field and never tells it; it is sent, and never compared."""
 
 _SCALARS = (str, int, bool, float, type(None))
+_PLAIN = frozenset(_SCALARS)
 
 
 def equal(one: Any, other: Any) -> bool:
     """Equality of plain data in which true is not 1, and a secret equals its clear value."""
+    if type(one) in _PLAIN and type(one) is type(other):
+        return bool(one == other)
     one, other = bare(one), bare(other)
     if isinstance(one, Mapping) and isinstance(other, Mapping):
         return one.keys() == other.keys() and all(equal(one[key], other[key]) for key in one)
@@ -128,6 +131,18 @@ def unknowns_in(*values: Any) -> Iterator[Unknown]:
             yield from unknowns_in(*value.values())
         elif isinstance(value, (list, tuple)):
             yield from unknowns_in(*value)
+
+
+def has_unknown(value: Any) -> bool:
+    """Whether `unknowns_in` finds any; asked of every desired object, so plain types are told apart first."""
+    kind = type(value)
+    if kind in _PLAIN:
+        return False
+    if kind is dict:
+        return any(type(item) not in _PLAIN and has_unknown(item) for item in value.values())
+    if kind is list or kind is tuple:
+        return any(type(item) not in _PLAIN and has_unknown(item) for item in value)
+    return next(unknowns_in(value), None) is not None
 
 
 def show(value: Any, hidden: str = HIDDEN) -> Any:
@@ -173,6 +188,8 @@ def clear_texts(secrets: Iterable[Secret]) -> set[str]:
 
 def scrub(text: str, texts: Iterable[str]) -> str:
     """`text`, a sentence of somebody else, with every one of `texts` (of `clear_texts`) hidden."""
+    if not text:
+        return text
     for clear in sorted(texts, key=len, reverse=True):
         text = text.replace(clear, HIDDEN)
     return text

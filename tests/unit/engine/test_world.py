@@ -139,7 +139,7 @@ def must_hide(*values: Any) -> None:
             assert shape not in text
 
 
-@settings(max_examples=700, **EXAMPLES)
+@settings(max_examples=1200, **EXAMPLES)
 @given(cases(HARMLESS))
 def test_converges_whatever_answers_are_lost(case: Case) -> None:
     """Lost, late, slow, busy answers at any call: one run reaches the set, nothing twice, then nothing to do."""
@@ -156,7 +156,7 @@ def test_converges_whatever_answers_are_lost(case: Case) -> None:
     must_hide(made, result, talk.events, talk.waits, again)
 
 
-@settings(max_examples=700, **EXAMPLES)
+@settings(max_examples=1200, **EXAMPLES)
 @given(cases(FAULTS + KILLS))
 def test_a_second_run_repairs_any_death(case: Case) -> None:
     """Errors and kills at any call: no duplicate, no unasked delete, and one clean run later all is as wanted."""
@@ -181,7 +181,7 @@ def test_a_second_run_repairs_any_death(case: Case) -> None:
     assert not again.changed
 
 
-@settings(max_examples=400, **EXAMPLES)
+@settings(max_examples=500, **EXAMPLES)
 @given(cases())
 def test_check_mode_predicts(case: Case) -> None:
     """The plan alone changes nothing; the real run plans the same, and does it to the letter."""
