@@ -158,7 +158,7 @@ Plain = Annotated[str, Rule(_plain, {"type": "string", "minLength": 1})]
 Text = Annotated[Any, Rule(_lazy, _LAZY_SCHEMA)]
 """Text that may be looked up later: plain, Jinja, `!vault` or `{secret: ...}`."""
 
-SECRET = {"x-socle-secret": True}
+SECRET: dict[str, Any] = {"x-socle-secret": True}
 
 
 def Secret(description: str, **options: Any) -> Any:

@@ -164,14 +164,22 @@ def _place(before: str) -> tuple[int, int]:
     return before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1
 
 
+@dataclass
+class _Open:
+    """A collection that is being read: its anchor, the key that waits for a value, and the last key."""
+
+    node: Node
+    anchor: str | None
+    key: Node | None = None
+    at: str | None = None
+
+
 class _Reader:
     def __init__(self, text: str) -> None:
         self.text = text
         self.findings: list[Finding] = []
         self.anchors: dict[str, Node | None] = {}
-        self.stack: list[
-            tuple[Node, str | None, Node | None]
-        ] = []  # collection, its anchor, the key that waits for a value
+        self.stack: list[_Open] = []
         self.root: Node | None = None
 
     def read(self) -> Node:
@@ -214,11 +222,11 @@ class _Reader:
     def path(self) -> Path:
         """Where the reader is: for errors inside a file that is only half read."""
         parts: list[Any] = []
-        for collection, _anchor, key in self.stack:
-            if collection.kind == "list":
-                parts.append(len(collection.items))
-            elif key is not None:
-                parts.append(key.raw)
+        for level in self.stack:
+            if level.node.kind == "list":
+                parts.append(max(0, len(level.node.items) - 1))
+            elif level.at is not None:
+                parts.append(level.at)
         return tuple(parts)
 
     def syntax(self, exc: yaml.MarkedYAMLError) -> Finding:
@@ -286,7 +294,7 @@ class _Reader:
 
     def attach_later(self, node: Node, event: Any) -> None:
         """Open a collection; it is attached to its parent at once, so that its place in the file keeps its order."""
-        if self.stack and self.stack[-1][0].kind == "map" and self.stack[-1][2] is None:
+        if self.stack and self.stack[-1].node.kind == "map" and self.stack[-1].key is None:
             raise self.stop(
                 event,
                 "a key is a list or a mapping",
@@ -294,19 +302,20 @@ class _Reader:
                 'a value that begins with {{ needs quotes: "{{ ... }}"',
             )
         self.attach(node, event)
-        self.stack.append((node, event.anchor, None))
+        self.stack.append(_Open(node, event.anchor))
 
     def close(self) -> None:
-        node, anchor, _key = self.stack.pop()
-        self.merge(node)
-        if anchor:
-            self.anchors[anchor] = node
+        level = self.stack.pop()
+        self.merge(level.node)
+        if level.anchor:
+            self.anchors[level.anchor] = level.node
 
     def attach(self, node: Node, event: Any) -> None:
         if not self.stack:
             self.root = node
             return
-        parent, anchor, key = self.stack[-1]
+        level = self.stack[-1]
+        parent, key = level.node, level.key
         if parent.kind == "list":
             parent.items.append(node)
             return
@@ -316,16 +325,16 @@ class _Reader:
             at = Node("scalar", event.start_mark.line + 1, event.start_mark.column + 1, node.value, node.raw)
             merge = at.raw == "<<" and event.implicit[0]
             at.kind = "merge" if merge else "scalar"
-            self.stack[-1] = (parent, anchor, at)
+            level.key, level.at = at, at.raw
             return
-        self.stack[-1] = (parent, anchor, None)
+        level.key = None
         if key.kind == "merge":
             parent.merges.append(node)
             return
         held = parent.entries.get(key.raw)
         if held:
             mark = Finding(
-                (*self.path(), key.raw),
+                self.path(),
                 key.line,
                 key.column,
                 f"the key {shown(key.raw, 60)} is written twice (first in line {held[0].line})",

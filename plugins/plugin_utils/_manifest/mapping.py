@@ -25,8 +25,8 @@ class Inventory:
     children: dict[str, list[str]] = field(default_factory=dict)
     everywhere: Variables = field(default_factory=dict)
 
-    def group(self, name: str, parent: str | None = None, **variables: Any) -> None:
-        self.groups.setdefault(name, {}).update(variables)
+    def group(self, name: str, parent: str | None = None, variables: Variables | None = None) -> None:
+        self.groups.setdefault(name, {}).update(variables or {})
         self.members.setdefault(name, [])
         siblings = self.children.setdefault(parent, []) if parent else []
         if parent and name not in siblings:
@@ -71,9 +71,10 @@ def given(section: Any) -> Any:
 
 
 def _rack(platform: Platform) -> Variables:
-    assert platform.rack is not None  # noqa: S101  # only called where there are hypervisors
+    if platform.rack is None:
+        return {}
     network = platform.manifest.hypervisors.network
-    return {
+    rack = {
         "network": str(platform.rack.network),
         "prefix": platform.rack.network.prefixlen,
         "gateway": platform.rack.gateway_address,
@@ -82,13 +83,14 @@ def _rack(platform: Platform) -> Variables:
         "dns": network.dns,
         "mtu": network.mtu,
     }
+    return {"socle_rack": rack}
 
 
 def _hypervisors(platform: Platform, made: Inventory) -> None:
     hypervisors = platform.manifest.hypervisors
     if hypervisors is None:
         return
-    made.group("hypervisors", ansible_user=hypervisors.ssh_user, socle_rack=_rack(platform))
+    made.group("hypervisors", variables={"ansible_user": hypervisors.ssh_user, **_rack(platform)})
     for host in platform.hosts:
         if host.kind == "hypervisor":
             group = group_name(f"hypervisors_{host.group}")
@@ -101,7 +103,7 @@ def _machines(platform: Platform, made: Inventory) -> None:
     manifest = platform.manifest
     if not manifest.machines:
         return
-    made.group("machines", **({"socle_rack": _rack(platform)} if platform.rack else {}))
+    made.group("machines", variables=_rack(platform))
     for name, group in manifest.machines.items():
         machine = {
             "group": name,
@@ -115,7 +117,7 @@ def _machines(platform: Platform, made: Inventory) -> None:
             "tags": group.tags,
             "start": group.start,
         }
-        made.group(group_name(name), "machines", socle_machine=machine)
+        made.group(group_name(name), "machines", {"socle_machine": machine})
     for host in platform.hosts:
         if host.kind == "machine":
             made.members[group_name(host.group)].append(host.name)
@@ -136,7 +138,7 @@ def _servers(platform: Platform, made: Inventory) -> None:
         return
     made.group("servers")
     for name, group in platform.manifest.servers.items():
-        made.group(group_name(name), "servers", ansible_user=group.user, ansible_port=group.port)
+        made.group(group_name(name), "servers", {"ansible_user": group.user, "ansible_port": group.port})
     for host in platform.hosts:
         if host.kind == "server":
             made.members[group_name(host.group)].append(host.name)

@@ -37,7 +37,7 @@ def validate_file(path: str | Path, raw: bytes | None = None, name: str | None =
     manifest, errors = _fit(data, root)
     result.errors.extend(errors)
 
-    from .checks import run
+    from .checks.every import run
 
     errors, warnings = run(manifest, root)
     result.errors = in_order([*result.errors, *errors])

@@ -1,0 +1,26 @@
+# Copyright: (c) 2026, The Socle authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Private to the collection socle.platform: do not import it from outside.
+"""Checks that need more than one value of the manifest. Each module has `check(context)`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..errors import Finding
+from ..load import Node
+from . import clouds, delivery, kubernetes, names, networks, placement, secrets
+from .context import Context
+
+_CHECKS = (names, networks, placement, kubernetes, delivery, clouds, secrets)
+
+
+def run(manifest: Any, root: Node) -> tuple[list[Finding], list[Finding]]:
+    """Errors and warnings; of what is valid, when not everything is."""
+    if manifest is None:
+        return [], []
+    context = Context(manifest, root)
+    for module in _CHECKS:
+        module.check(context)
+    return context.errors, context.warnings

@@ -1,0 +1,105 @@
+# Copyright: (c) 2026, The Socle authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Private to the collection socle.platform: do not import it from outside.
+"""Secrets: the backend has what it needs, and no secret stands in the manifest in clear."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from ..base import SECRET, SecretRef, Section, is_template
+from ..errors import Path
+from .context import Context
+
+_NAMED = re.compile(
+    r"(?i)(?:^|_)(?:pass(?:word|wd|phrase)?|secret|token|api_?key|private_?key|access_?key|credentials?)(?:$|_)"
+)
+_IN_URL = re.compile(r"[a-z][a-z0-9+.-]*://[^/@\s:]+:[^/@\s]+@", re.IGNORECASE)
+_AUTH_NEEDS = {"approle": ("role_id", "secret_id"), "kubernetes": ("role",), "jwt": ("role",), "token": ()}
+
+
+def check(context: Context) -> None:
+    _backend(context)
+    _literals(context, (), context.manifest)
+
+
+def _backend(context: Context) -> None:
+    secrets = context.manifest.secrets
+    path: Path = ("secrets",)
+    if secrets.backend == "vault":
+        if secrets.address is None and not context.written(*path, "address"):
+            context.error((*path, "backend"), "the server's address is missing", "address: https://... beside it")
+        if secrets.file is not None:
+            context.error((*path, "file"), "only the file backend has a file", "backend: file, or no file", key=True)
+    else:
+        for key in ("address", "namespace", "auth", "ca_file"):
+            if getattr(secrets, key) is not None:
+                context.error((*path, key), f"only the vault backend has {key}", "backend: vault beside it", key=True)
+    if secrets.auth is not None:
+        for key in _AUTH_NEEDS[secrets.auth.method]:
+            if getattr(secrets.auth, key) is None and not context.written(*path, "auth", key):
+                context.error((*path, "auth"), f"{secrets.auth.method} needs {key}", f"{key}: beside it")
+        for key in type(secrets.auth).model_fields:
+            if isinstance(getattr(secrets.auth, key), SecretRef):
+                what = "what opens the secrets backend cannot be read from it"
+                context.error(
+                    (*path, "auth", key), what, "the environment, a template such as a lookup of it, or !vault"
+                )
+    for name, wanted in secrets.generate.items():
+        at = (*path, "generate", name)
+        if wanted.length is not None and wanted.kind not in ("password", "token", "hex"):
+            context.error((*at, "length"), f"a {wanted.kind} has no length to choose", "no length", key=True)
+        if wanted.days is not None and wanted.kind != "ca":
+            context.error((*at, "days"), f"a {wanted.kind} has no end", "days only with kind: ca", key=True)
+        if wanted.kind == "ca" and wanted.name is None:
+            context.error(at, "a CA has a name", "name: beside kind: ca", key=True)
+
+
+def _literals(context: Context, path: Path, value: Any) -> None:
+    """Warn about literals; the value itself is never shown."""
+    if isinstance(value, Section):
+        for name, entry in type(value).model_fields.items():
+            inner = getattr(value, name)
+            if inner is None or not value.given(name):
+                continue
+            if entry.json_schema_extra == SECRET:
+                for at, text in _texts((*path, name), inner):
+                    _literal(context, at, text)
+            else:
+                _literals(context, (*path, name), inner)
+    elif isinstance(value, dict):
+        for name, inner in value.items():
+            if isinstance(inner, str) and path[-1:] == ("variables",) and _NAMED.search(name):
+                _literal(context, (*path, name), inner)
+            else:
+                _literals(context, (*path, name), inner)
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            _literals(context, (*path, index), inner)
+    elif isinstance(value, str) and not is_template(value) and _IN_URL.match(value):
+        _literal(context, path, value)
+
+
+def _texts(path: Path, value: Any) -> list[tuple[Path, Any]]:
+    if isinstance(value, dict):
+        return [((*path, name), inner) for name, inner in value.items()]
+    return [(path, value)]
+
+
+def _literal(context: Context, path: Path, value: Any) -> None:
+    if not isinstance(value, str) or is_template(value):
+        return
+    name = "/".join(str(part) for part in path[:-1]) or "manifest"
+    field = path[-1]
+    secrets = context.manifest.secrets
+    if secrets.backend == "vault":
+        mount, prefix = secrets.mount, f"{secrets.prefix}/" if secrets.prefix else ""
+        command = f"bao kv patch -mount={mount} {prefix}{name} {field}=-  (it reads the value from its input)"
+        hint = f"store it: {command}; then write {field}: {{secret: {name}#{field}}}"
+    else:
+        hint = f"store it: ansible-vault encrypt_string --stdin-name {field}  and put what it prints (!vault ...) here"
+    context.warn(
+        path, "a secret stands here in clear", "a reference: {secret: path#field}, a template, or !vault", hint
+    )
