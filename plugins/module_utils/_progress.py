@@ -70,6 +70,7 @@ class Progress(NullProgress):
         self._began = clock()
         self._last_sent = float("-inf")
         self._held = False
+        self._reported = False
         self._starts: dict[str, float] = {}
         self._socket: socket.socket | None = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._socket.setblocking(False)
@@ -127,6 +128,9 @@ class Progress(NullProgress):
         with self._lock:
             if self._socket is None:
                 return
+            if not self._reported:
+                self._hang_up()
+                return
             self._state.ended = True
             # The listener needs the last word for its summary; a busy one gets a few chances, a hung one no more.
             for _chance in range(20):
@@ -136,6 +140,7 @@ class Progress(NullProgress):
             self._hang_up()
 
     def _report(self, now: float) -> None:
+        self._reported = True
         if self._held:
             return
         if now - self._last_sent >= SEND_EVERY and self._send(now):

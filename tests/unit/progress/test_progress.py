@@ -100,6 +100,12 @@ def test_a_listener_that_never_reads_costs_a_hundred_thousand_events_little(list
     assert len(heard(listener)) <= 100
 
 
+def test_a_task_without_reports_says_nothing(listener: socket.socket) -> None:
+    """Catches a summary of nothing for every task that had nothing to do."""
+    _progress.Progress.from_environment("work").close()
+    assert heard(listener) == []
+
+
 def test_the_slowest_object_is_named(listener: socket.socket) -> None:
     """Catches a summary that names the wrong object, events being dropped."""
     now = [0.0]
