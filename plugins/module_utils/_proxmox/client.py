@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import logging
 import threading
 import time
@@ -97,6 +98,15 @@ class Proxmox:
                 time.sleep(next(pauses))
         raise AssertionError("the last try returns or raises")
 
+    def whole(self, path: str, **params: Any) -> dict[str, Any]:
+        """The answer with what stands beside its data (`changes`, `total`), which `get` leaves out."""
+        self._own.whole = True
+        try:
+            answer: dict[str, Any] = self.get(path, **params)
+            return answer
+        finally:
+            self._own.whole = False
+
     def post(self, path: str, **params: Any) -> Any:
         return self.request("POST", path, params)
 
@@ -167,7 +177,7 @@ class Proxmox:
         resource = core.ProxmoxResource(
             base_url=f"https://{_netloc(host, self.connection.port)}/api2/json",
             session=session,
-            serializer=self._library.https.JsonSerializer(),
+            serializer=_serializer(self._library, whole=getattr(self._own, "whole", False)),
         )
         parts = [quote(part, safe=":!@.,=+~-_") for part in path.split("/") if part]
         call = getattr(resource(parts), method.lower())
@@ -312,6 +322,20 @@ def _load() -> _Library:
     # At its info level it writes every parameter, passwords too.
     logging.getLogger("proxmoxer.core").setLevel(logging.CRITICAL)
     return _Library(requests, core, https)
+
+
+def _serializer(library: _Library, *, whole: bool) -> Any:
+    made = library.https.JsonSerializer()
+    if whole:
+
+        def loads(response: Any) -> Any:
+            try:
+                return json.loads(response.content.decode("utf-8"))
+            except (UnicodeDecodeError, ValueError):
+                return {"errors": response.content}
+
+        made.loads = loads
+    return made
 
 
 def _encode(value: Any) -> Any:
