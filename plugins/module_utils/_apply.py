@@ -95,6 +95,7 @@ def apply(
     reader: Reader,
     options: Options | None = None,
     clock: Clock | None = None,
+    deadline: Deadline | None = None,
     progress: Progress | None = None,
     bound: bool = False,
 ) -> Result:
@@ -108,7 +109,7 @@ def apply(
     options = options or Options()
     if not plan.changed:
         return Result(plan, [_unchanged(change) for change in plan.changes], wrote=False)
-    deadline = Deadline(options.deadline, clock)
+    deadline = deadline or Deadline(options.deadline, clock)
     discreet = _Discreet(progress or Quiet(), clear_texts(plan.secrets()))
     session = Session(plan, reader, options, deadline, discreet, bound)
     run = _Run(plan, writer_factory, session, options.concurrency)
@@ -295,7 +296,7 @@ class _Run:
 
     def _close_books(self) -> None:
         """The deadline has passed with work left: say so for each object."""
-        seconds = self.session.options.deadline
+        seconds = self.session.deadline.seconds
         for node, started in self.busy.values():
             spent = self.session.deadline.clock.now() - started
             self.wrote = True

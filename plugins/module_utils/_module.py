@@ -19,6 +19,7 @@ from ._reconcile import (
     KNOWN_AFTER_APPLY,
     Action,
     Change,
+    Deadline,
     Desired,
     EngineError,
     Options,
@@ -119,6 +120,7 @@ class _Task:
             deadline=parameters["deadline"],
             concurrency=parameters["concurrency"],
         )
+        self.deadline = Deadline(self.options.deadline)
         own = {key: value for key, value in parameters.items() if key not in _NOT_THE_TASK}
         self.identity = _plan.identity(name, own, parameters.get("plan_scope", ""))
         self.plan: Plan | None = None
@@ -128,7 +130,7 @@ class _Task:
         reader = self.adapter.reader(self.parameters)
         try:
             wanted = list(self.adapter.desired(self.parameters))
-            self.plan = plan(wanted, reader, self.options, progress=self.progress)
+            self.plan = plan(wanted, reader, self.options, deadline=self.deadline, progress=self.progress)
             if self.plan.refusals:
                 return self._end("\n".join(self.plan.refusals))
             if check_mode:
@@ -163,6 +165,7 @@ class _Task:
             lambda: self.adapter.writer(self.parameters),
             reader=reader,
             options=self.options,
+            deadline=self.deadline,
             progress=self.progress,
             bound=bool(path),
         )

@@ -91,12 +91,17 @@ def plan(
     options: Options | None = None,
     *,
     clock: Clock | None = None,
+    deadline: Deadline | None = None,
     progress: Progress | None = None,
 ) -> Plan:
-    """Read once, and say for each object what would be done. Raises DesiredError, or EngineError if reading fails."""
+    """Read once, and say for each object what would be done. Raises DesiredError, or EngineError if reading fails.
+
+    Give the same `deadline` to `apply`, so that both together end in time.
+    """
     options = options or Options()
     wanted = _in_order(list(desired))
-    current, doubles = _read(wanted, reader, Deadline(options.deadline, clock), options, progress or Quiet())
+    deadline = deadline or Deadline(options.deadline, clock)
+    current, doubles = _read(wanted, reader, deadline, options, progress or Quiet())
     findings = [*doubles, *reader.check(wanted, current)]
     rules = reader.rules
     changes: dict[str, Change] = {}

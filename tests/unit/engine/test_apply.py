@@ -12,6 +12,7 @@ import pytest
 from ansible_collections.socle.platform.plugins.module_utils._reconcile import (
     AdapterError,
     Current,
+    Deadline,
     Desired,
     Secret,
     Status,
@@ -304,3 +305,13 @@ def test_secrets_learned_while_applying_are_hidden(world: World) -> None:
     world.put("a", {"size": 1})
     result = run(world, [wanted("a", size=2)], Leaking, Telling(world))
     assert "api-token-1" not in repr(result) + result.message()
+
+
+def test_planning_and_applying_share_one_deadline(world: World) -> None:
+    """A slow read leaves less time to write: the task as a whole ends in time."""
+    deadline = Deadline(60, world.clock)
+    world.faults = {1: "slow"}
+    made = plan([wanted("a", size=1)], WorldReader(world), clock=world.clock, deadline=deadline)
+    world.clock.sleep(60)
+    result = apply(made, lambda: WorldWriter(world), reader=WorldReader(world), deadline=deadline)
+    assert "the deadline of 60 s passed before its turn" in result.message() and not world.done
