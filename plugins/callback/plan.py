@@ -60,7 +60,7 @@ class CallbackModule(CallbackBase):
 
     def v2_runner_on_ok(self, result: t.Any) -> None:
         """Engine results carry their plan; of others only the word `changed` is known."""
-        self._results(result, failed=False, ignored=False)
+        self._results(result)
 
     def v2_runner_on_failed(self, result: t.Any, ignore_errors: bool = False) -> None:
         """A refusal is part of the plan and makes it fail; other failures mean there is no plan for this task."""
@@ -68,7 +68,7 @@ class CallbackModule(CallbackBase):
 
     def v2_runner_on_skipped(self, result: t.Any) -> None:
         """Skipped for want of check mode is not skipped by its condition."""
-        self._results(result, failed=False, ignored=False)
+        self._results(result, skipped=True)
 
     def v2_runner_on_unreachable(self, result: t.Any) -> None:
         """Perhaps the host does not exist yet."""
@@ -81,16 +81,17 @@ class CallbackModule(CallbackBase):
         self._line({"type": "end"})
         self._progress.close()
 
-    def _results(self, result: t.Any, failed: bool, ignored: bool) -> None:
+    def _results(self, result: t.Any, failed: bool = False, ignored: bool = False, skipped: bool = False) -> None:
         whole = _of(result, "result")
         loop = whole.get("results")
         if _of(result, "task").loop is not None and isinstance(loop, list):
             for item in loop:
-                self._one(result, item, bool(item.get("failed")) and failed, ignored)
+                self._one(result, item, bool(item.get("failed")) and failed, ignored, bool(item.get("skipped")))
         else:
-            self._one(result, whole, failed, ignored)
+            # Ansible takes `failed` and `skipped` out of what it hands to callbacks.
+            self._one(result, whole, failed, ignored, skipped)
 
-    def _one(self, result: t.Any, said: t.Mapping[str, t.Any], failed: bool, ignored: bool) -> None:
+    def _one(self, result: t.Any, said: t.Mapping[str, t.Any], failed: bool, ignored: bool, skipped: bool) -> None:
         plan = said.get("plan")
         planned = isinstance(plan, dict) and "digest" in plan
         if planned:
@@ -102,7 +103,7 @@ class CallbackModule(CallbackBase):
                 refused = planned and plan.get("refusals")
                 message = str(said.get("msg", "failed without a message"))
                 self._write("refused" if refused else "failed", result, message=message)
-        elif said.get("skipped"):
+        elif skipped:
             if any(words in str(said.get("msg", "")) for words in NO_CHECK_MODE):
                 self._write("blind", result, message="in check mode the module cannot say what it would do")
         elif said.get("changed") and not planned:

@@ -25,7 +25,7 @@ options:
     required: true
   plan_file:
     description:
-      - Where to write the plan, for a later run of the playbook with C(-e socle_plan_file) that does exactly what it says.
+      - Where to write the plan. A later run of the playbook with C(-e socle_plan_file) does exactly what it says.
       - Not written when the plan is not whole.
     type: path
   json:
