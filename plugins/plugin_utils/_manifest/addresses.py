@@ -90,7 +90,7 @@ class Rack:
     def machine(self, group: str, number: int, pinned: list[str]) -> str | None:
         """The address of a group's nth machine; None where the pinned ranges or the network end."""
         if pinned:
-            return nth(pinned, number - 1, self.network)
+            return nth(pinned, number - 1)
         step = number - (1 if self.unit == 1 else 0)
         if group in MACHINE_SEATS:
             offset = MACHINE_SEATS[group][0] * self.unit + step
@@ -126,18 +126,15 @@ def spread(name: str, size: int) -> int:
     return int((digest / 2**64 + number * GOLDEN) % 1.0 * size) % size
 
 
-def nth(ranges: list[str], index: int, network: ipaddress.IPv4Network) -> str | None:
-    """The nth address of some ranges; the network's own first and last address are passed over."""
+def nth(ranges: list[str], index: int) -> str | None:
+    """The nth address of some ranges; of a network, its first and last address are passed over."""
     for text in ranges:
         first, last = ends(text)
-        own = {int(network.network_address), int(network.broadcast_address)}
-        usable = [value for value in (first, last) if value in own]
-        start = first + 1 if first in own and first != last else first
-        stop = last - 1 if last in own and first != last else last
-        count = stop - start + 1 if len(usable) < 2 or first != last else 0
-        if index < count:
-            return str(ipaddress.IPv4Address(start + index))
-        index -= max(count, 0)
+        if "/" in text and last - first > 2:
+            first, last = first + 1, last - 1
+        if index <= last - first:
+            return str(ipaddress.IPv4Address(first + index))
+        index -= last - first + 1
     return None
 
 

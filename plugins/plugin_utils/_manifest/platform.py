@@ -147,8 +147,8 @@ def group_name(label: str) -> str:
     return label.replace("-", "_")
 
 
-# Groups whose names have a meaning of their own; a machine group of that name must have that function.
-FUNCTIONS = (
+# Groups whose names have a meaning of their own. (Those of the sections, such as gitlab, only where the section is.)
+RESERVED = (
     "all",
     "ungrouped",
     "localhost",
@@ -161,8 +161,4 @@ FUNCTIONS = (
     "swarm",
     "swarm_managers",
     "swarm_workers",
-    "openvpn",
-    "glusterfs",
-    "gitlab",
-    "gitlab_runners",
 )

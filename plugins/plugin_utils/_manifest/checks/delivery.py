@@ -204,6 +204,10 @@ def _apps(context: Context) -> None:
     manifest = context.manifest
     offers = _offers(context)
     everywhere = set().union(*offers.values()) if offers else set()
+    # What is wrong there is told already; whether it would offer something cannot be known.
+    certain = len(context.names("clouds")) == len(manifest.clouds) and all(
+        getattr(manifest.services, name, None) is not None for name in context.names("services")
+    )
     environments = context.names("delivery", "environments")
     topics = {
         topic for cloud in manifest.clouds.values() if getattr(cloud, "pubsub", None) for topic in cloud.pubsub.topics
@@ -213,7 +217,7 @@ def _apps(context: Context) -> None:
         for environment in app.environments:
             if environment not in environments:
                 context.known((*path, "environments", environment), environment, environments, "an environment")
-        for index, need in enumerate(app.needs):
+        for index, need in enumerate(app.needs if certain else []):
             where = (*path, "needs", index)
             if need not in everywhere:
                 what = f"no service provides {need}"

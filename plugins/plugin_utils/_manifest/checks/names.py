@@ -10,7 +10,7 @@ import re
 from typing import Any
 
 from ..errors import Path
-from ..platform import FUNCTIONS, group_name
+from ..platform import RESERVED, group_name
 from .context import Context
 
 _LABEL_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?")
@@ -37,7 +37,7 @@ def _hosts_and_groups(context: Context) -> None:
         for name in getattr(manifest, section):
             path = (section, name)
             group = group_name(name)
-            if group in FUNCTIONS and name not in roles.get(group, ()):
+            if (group in RESERVED or group in roles) and name not in roles.get(group, ()):
                 what = f"'{name}' is the name of a group with a meaning of its own"
                 context.error(path, what, "another name", f"did you mean my-{name}?", key=True)
             longest = f"{name}-{_most(manifest, section, name)}"

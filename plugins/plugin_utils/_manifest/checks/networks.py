@@ -95,9 +95,14 @@ def _unusable(context: Context, entry: Range) -> None:
 
 
 def _overlaps(context: Context, ranges: list[Range]) -> None:
+    defaults_told: set[tuple[str, str]] = set()
     for index, one in enumerate(ranges):
         for other in ranges[:index]:
+            if not one.stated and not other.stated and (one.scope, other.scope) in defaults_told:
+                continue
             if one.network.overlaps(other.network) and _meet(context, one, other):
+                if not one.stated and not other.stated and one.scope != other.scope:
+                    defaults_told.add((one.scope, other.scope))
                 late, early = (one, other) if one.stated or not other.stated else (other, one)
                 what = f"{late.network} overlaps {early.network} ({dotted(early.path)})"
                 context.error(late.path, what, "a network that nothing else of the platform uses", _free(late, ranges))
@@ -268,11 +273,13 @@ def _vip_and_pool(context: Context, rack: Rack) -> None:
     if pool is None:
         return
     first, last = ends(pool)
+    told: set[Path] = set()
     for host in platform.hosts:
-        if host.kind == "server" or host.address is None:
+        if host.kind == "server" or host.address is None or _path_of(host) in told:
             continue
         if first <= int(ipaddress.IPv4Address(host.address)) <= last:
             path = _path_of(host)
+            told.add(path)
             context.error(
                 path,
                 f"{host.address} ({host.name}) lies in the load balancer's pool {pool}",
@@ -302,17 +309,22 @@ def _twice(context: Context) -> None:
             owners.setdefault(vip, ("the VIP of Kubernetes", ("kubernetes", "vip")))
             if owners[vip][0] != "the VIP of Kubernetes":
                 context.error(("kubernetes", "vip"), f"{vip} is {owners[vip][0]}", "an address of its own")
-    told: set[tuple[Path, str]] = set()
+    told: set[frozenset[str]] = set()
+    # A group that does not fit at all is told so, and nothing else.
+    overfull = {host.group for host in platform.hosts if host.kind == "machine" and host.address is None}
     for host in platform.hosts:
+        if host.kind == "machine" and host.group in overfull:
+            continue
         addresses = {host.address, host.public_address} - {None}
         for address in sorted(str(entry) for entry in addresses):
             owner = owners.setdefault(address, (host.name, _path_of(host)))
             if owner[0] == host.name:
                 continue
             path = _path_of(host)
-            if (path, owner[0].rpartition("-")[0]) in told:
+            pair = frozenset([host.name.rpartition("-")[0] or host.name, owner[0].rpartition("-")[0] or owner[0]])
+            if pair in told and host.kind != "hypervisor":
                 continue
-            told.add((path, owner[0].rpartition("-")[0]))
+            told.add(pair)
             _shared(context, host, path, address, owner)
 
 

@@ -114,7 +114,9 @@ def _memory(context: Context, place: frozenset[str], here: list[Host], sizes: An
     for host in here:
         if wants[host.group] > max(have.values()) and host.group not in told:
             told.add(host.group)
-            what = f"one machine wants {wants[host.group]:g} GiB, {_called(place)} has at most {max(have.values()):g} GiB"
+            what = (
+                f"one machine wants {wants[host.group]:g} GiB, {_called(place)} has at most {max(have.values()):g} GiB"
+            )
             context.error(("machines", host.group, "memory"), what, "less memory, or a bigger hypervisor in `on`")
     total = sum(wants[host.group] for host in here)
     if total > sum(have.values()) and not told:
@@ -124,7 +126,15 @@ def _memory(context: Context, place: frozenset[str], here: list[Host], sizes: An
             f"machines on {_called(place)} want {total:g} GiB of memory together ({', '.join(groups)}), "
             f"but there is {sum(have.values()):g} GiB"
         )
-        context.error(("machines", groups[-1]), what, "fewer or smaller machines, or others in `on`", key=True)
+        context.error(("machines", _most(here, wants)), what, "fewer or smaller machines, or others in `on`", key=True)
+
+
+def _most(hosts: list[Host], each: dict[str, float]) -> str:
+    """The group that wants most."""
+    return max(
+        sorted({host.group for host in hosts}),
+        key=lambda name: sum(each[host.group] for host in hosts if host.group == name),
+    )
 
 
 def _cores(context: Context, place: frozenset[str], here: list[Host], sizes: Any, told: set[str]) -> None:
@@ -144,12 +154,12 @@ def _cores(context: Context, place: frozenset[str], here: list[Host], sizes: Any
     most = sum(have.values()) * hypervisors.overcommit
     if total > most and "cores" not in told:
         told.add("cores")
-        groups = sorted({host.group for host in here}, key=lambda name: list(sizes).index(name))
         what = (
             f"machines on {_called(place)} want {total} cores together, but {sum(have.values())} "
             f"carry {most:g} (overcommit {hypervisors.overcommit:g})"
         )
-        context.error(("machines", groups[-1]), what, "fewer or smaller machines, or others in `on`", key=True)
+        most_wanted = _most(here, {group: float(size[1]) for group, size in sizes.items()})
+        context.error(("machines", most_wanted), what, "fewer or smaller machines, or others in `on`", key=True)
 
 
 def _apart(context: Context, hosts: list[Host]) -> int:
