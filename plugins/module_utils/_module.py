@@ -88,11 +88,9 @@ def run(adapter: Adapter) -> None:
     parameters = given(module.params, spec)
     # Only a plan made in check mode is ever kept, and only what is kept must be sealed.
     salt = _plan.new_salt() if module.check_mode else ""
-    task = _Task(adapter, parameters, module._name, Progress.from_environment(module._name), salt)
+    task = Task(adapter, parameters, module._name, Progress.from_environment(module._name), salt)
     try:
-        result, trace = task.perform(module.check_mode), ""
-    except Exception as error:  # noqa: BLE001 - a defect of an adapter is said like any other failure
-        result, trace = task.defect(error), traceback.format_exc()
+        result = task.perform(module.check_mode)
     finally:
         task.progress.close()
     texts = task.texts()
@@ -100,13 +98,11 @@ def run(adapter: Adapter) -> None:
     for warning in result.pop("warned"):
         module.warn(scrub(warning, texts))
     if result["failed"]:
-        if trace:
-            result["exception"] = scrub(trace, texts)
         module.fail_json(**result)
     module.exit_json(**result)
 
 
-class _Task:
+class Task:
     """One task's way from parameters to result; every end has the same shape."""
 
     def __init__(self, adapter: Adapter, parameters: Parameters, name: str, progress: NullProgress, salt: str) -> None:
@@ -123,28 +119,32 @@ class _Task:
         self.deadline = Deadline(self.options.deadline)
         own = {key: value for key, value in parameters.items() if key not in _NOT_THE_TASK}
         self.identity = _plan.identity(name, own, parameters.get("plan_scope", ""))
+        self.wanted: list[Desired] = []
         self.plan: Plan | None = None
         self.result: Result | None = None
 
     def perform(self, check_mode: bool) -> dict[str, Any]:
-        reader = self.adapter.reader(self.parameters)
         try:
-            wanted = list(self.adapter.desired(self.parameters))
-            self.plan = plan(wanted, reader, self.options, deadline=self.deadline, progress=self.progress)
-            if self.plan.refusals:
-                return self._end("\n".join(self.plan.refusals))
-            if check_mode:
-                return self._end()
-            return self._write(self.plan, reader)
+            return self._perform(check_mode)
         except EngineError as error:
             return self._end(str(error))
+        except Exception as error:  # noqa: BLE001 - a defect of an adapter is said like any other failure
+            said = f"{type(error).__name__}: {error}"
+            msg = f"a defect in {self.identity.module}: {said}; please report it with the output of -vvv"
+            return {**self._end(msg), "exception": scrub(traceback.format_exc(), self.texts())}
 
-    def defect(self, error: Exception) -> dict[str, Any]:
-        said = f"{type(error).__name__}: {error}"
-        return self._end(f"a defect in {self.identity.module}: {said}; please report it with the output of -vvv")
+    def _perform(self, check_mode: bool) -> dict[str, Any]:
+        reader = self.adapter.reader(self.parameters)
+        self.wanted = list(self.adapter.desired(self.parameters))
+        self.plan = plan(self.wanted, reader, self.options, deadline=self.deadline, progress=self.progress)
+        if self.plan.refusals:
+            return self._end("\n".join(self.plan.refusals))
+        if check_mode:
+            return self._end()
+        return self._write(self.plan, reader)
 
     def texts(self) -> set[str]:
-        found = [*secrets_in(self.parameters)]
+        found = [*secrets_in(self.parameters, *(item.fields for item in self.wanted))]
         if self.plan is not None:
             found += self.plan.secrets()
         if self.result is not None:
@@ -259,4 +259,4 @@ def _typed(value: Any, option: Mapping[str, Any]) -> Any:
     return value
 
 
-__all__ = ["Adapter", "argument_spec", "diff", "given", "objects", "run"]
+__all__ = ["Adapter", "Task", "argument_spec", "diff", "given", "objects", "run"]

@@ -315,3 +315,20 @@ def test_planning_and_applying_share_one_deadline(world: World) -> None:
     world.clock.sleep(60)
     result = apply(made, lambda: WorldWriter(world), reader=WorldReader(world), deadline=deadline)
     assert "the deadline of 60 s passed before its turn" in result.message() and not world.done
+
+
+def test_the_old_object_seen_once_more_is_not_taken_for_the_new(world: World) -> None:
+    """An API whose reads lag still shows what was just removed while the lost create is looked up."""
+    world.put("a", {"mode": "x"})
+    old = WorldReader(world).read([])
+    lagging = [old]
+
+    class Lagging(WorldReader):
+        def read(self, desired: Any) -> list[Current]:
+            now = super().read(desired)
+            return lagging.pop() if world.done == [("delete", "a")] and lagging else now
+
+    world.calls, world.faults = 0, {3: "lost before"}
+    result = run(world, [wanted("a", mode="y")], reader=Lagging(world), allow_replace=True)
+    assert result.ok, result.message()
+    assert not lagging and world.done == [("delete", "a"), ("create", "a")]

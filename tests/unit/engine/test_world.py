@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import json
 from collections import Counter
@@ -102,7 +103,7 @@ def must_hold_always(case: Case, world: World) -> None:
     before = {thing["name"]: thing for thing in case.found}
     named = {item.key for item in case.desired}
     for name, thing in before.items():
-        pruned = case.prune and thing["owned"] and name not in named
+        pruned = case.prune and thing.get("owned", True) and name not in named
         may_go = name in gone or pruned or name in named
         assert may_go or world.named(name), f"{name} was removed, and nobody asked for it"
 
@@ -218,3 +219,43 @@ def test_a_plan_in_a_file_is_applied_or_refused(case: Case, other: Case, same: b
         assert not reasons
     elif now.as_dict()["changes"] != made.as_dict()["changes"]:
         assert reasons and all(reason.startswith("thing ") for reason in reasons)
+
+
+STORY = Case(
+    desired=[
+        wanted("net", size=1),
+        wanted("kept", "net", size=2),
+        wanted("anew", "kept", size=1, mode="y", password=SECRETS[0]),
+        wanted("gone", present=False),
+        wanted("child", "anew", "net", size=1),
+    ],
+    found=[
+        {"name": "kept", "fields": {"size": 1}},
+        {"name": "anew", "fields": {"size": 1, "mode": "x"}},
+        {"name": "gone", "fields": {"size": 1}},
+        {"name": "old", "fields": {"size": 1}, "needs": frozenset({"gone"})},
+    ],
+    prune=True,
+    concurrency=2,
+)
+
+
+@pytest.mark.parametrize("fault", (*FAULTS, *KILLS))
+def test_every_fault_at_every_call(fault: str) -> None:
+    """One story with every action in it, struck at each of its calls: after one clean run it has come true."""
+    world = STORY.world()
+    run(STORY, world)
+    calls = world.calls
+    assert calls >= 8
+    for first in range(1, calls + 1):
+        for second in (0, first + 1, first + 3):
+            world = STORY.world()
+            world.faults = {first: fault, second: fault}
+            with contextlib.suppress(Killed, EngineError):
+                run(STORY, world)
+            must_hold_always(STORY, world)
+            world.revive()
+            assert run(STORY, world)[1].ok
+            must_equal_desired(STORY, world)
+            assert not world.named("old") and not world.duplicates()
+            assert not run(STORY, world)[0].changed
