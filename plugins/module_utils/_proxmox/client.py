@@ -85,7 +85,7 @@ class Proxmox:
             with contextlib.suppress(Exception):
                 session.close()
 
-    def get(self, path: str, **params: Any) -> Any:
+    def get(self, path: str, /, **params: Any) -> Any:
         """Read. What failed on the way is tried again, on another host if there is one."""
         pauses = Backoff(first=0.1, most=2.0).pauses()
         for tried in range(1, READ_TRIES + 1):
@@ -107,13 +107,13 @@ class Proxmox:
         finally:
             self._own.whole = False
 
-    def post(self, path: str, **params: Any) -> Any:
+    def post(self, path: str, /, **params: Any) -> Any:
         return self.request("POST", path, params)
 
-    def put(self, path: str, **params: Any) -> Any:
+    def put(self, path: str, /, **params: Any) -> Any:
         return self.request("PUT", path, params)
 
-    def delete(self, path: str, **params: Any) -> Any:
+    def delete(self, path: str, /, **params: Any) -> Any:
         return self.request("DELETE", path, params)
 
     def wait(
