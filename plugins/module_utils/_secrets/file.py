@@ -200,13 +200,13 @@ def _stored(content: dict[str, Any], path: str, where: str) -> Stored | None:
     about = content["metadata"].get(path)
     if not isinstance(about, dict):
         return Stored(fields=fields)
-    generation = str(about.get("generation", "1"))
+    generation = about.get("generation")
     return Stored(
         fields=fields,
         kind=about.get("kind"),
         created=about.get("created"),
         rotated=about.get("rotated"),
-        generation=int(generation) if generation.isdigit() else 1,
+        generation=generation if isinstance(generation, int) else 1,
     )
 
 
@@ -252,6 +252,9 @@ def _parse(plain: bytes, where: str) -> dict[str, Any]:
         content[name] = section
         if not isinstance(section, dict):
             raise StoreError(where, f"{name} is no mapping", fix)
+    for about in content["metadata"].values():
+        if isinstance(about, dict) and str(about.get("generation")).isdigit():
+            about["generation"] = int(about["generation"])
     for path, fields in content["secrets"].items():
         if not isinstance(fields, (dict, str)):
             raise SecretError(f"secret {path}", "it is neither text nor a mapping of fields", fix, where)
