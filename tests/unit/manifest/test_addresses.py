@@ -115,7 +115,7 @@ def test_numbered_groups_never_meet(stem: str):
 
 
 def test_meetings_of_other_names_are_rare():
-    """In a /16, a manifest with five groups of unusual names of four machines is refused less than once in a hundred."""
+    """In a /16, a manifest with five groups of unusual names is refused less than once in a hundred."""
     rack = Rack(ipaddress.IPv4Network("10.10.0.0/16"))
     words = [
         f"{first}{second}"

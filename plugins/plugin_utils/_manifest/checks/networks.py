@@ -117,16 +117,17 @@ def _meet(context: Context, one: Range, other: Range) -> bool:
 
 
 def _free(late: Range, ranges: list[Range]) -> str:
+    """The first private network of the same size that meets nothing."""
+    size = late.network.num_addresses
+    taken = [(int(entry.network[0]), int(entry.network[-1])) for entry in ranges if entry is not late]
     for base in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"):
-        network = ipaddress.IPv4Network(base)
-        if late.network.prefixlen < network.prefixlen:
-            continue
-        for candidate in network.subnets(new_prefix=max(late.network.prefixlen, network.prefixlen)):
-            clash = next((entry for entry in ranges if entry is not late and entry.network.overlaps(candidate)), None)
+        private = ipaddress.IPv4Network(base)
+        start, end = int(private[0]), int(private[-1])
+        while start + size - 1 <= end:
+            clash = max((last for first, last in taken if first < start + size and last >= start), default=None)
             if clash is None:
-                return f"{candidate} is free"
-            if int(candidate.network_address) - int(network.network_address) > 2**22:
-                break
+                return f"{ipaddress.IPv4Network((start, late.network.prefixlen))} is free"
+            start = -(-(clash + 1) // size) * size
     return ""
 
 
