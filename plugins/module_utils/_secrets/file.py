@@ -291,5 +291,6 @@ def _dump(content: dict[str, Any]) -> bytes:
         return dumper.represent_scalar("tag:yaml.org,2002:str", value, style="|" if "\n" in value else None)
 
     Dumper.add_representer(str, text)
+    Dumper.add_multi_representer(str, text)
     kept = {name: section for name, section in content.items() if section}
     return bytes(yaml.dump(kept, Dumper=Dumper, encoding="utf-8", allow_unicode=True, sort_keys=True, width=4096))

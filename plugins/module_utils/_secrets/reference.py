@@ -39,7 +39,7 @@ def check_path(path: str) -> str:
             )
     if len(path) > 255:
         raise UsageError(f"secret path {path[:40]!r}...", f"it has {len(path)} characters", "Use at most 255.")
-    return path
+    return str(path)
 
 
 def parse(text: str) -> Reference:
@@ -49,7 +49,7 @@ def parse(text: str) -> Reference:
             "a secret reference", f"{type(text).__name__} is not text", "Write one such as gitlab/root_password."
         )
     path, mark, field = text.strip().partition("#")
-    check_path(path)
+    path = check_path(path)
     if mark and not FIELD.match(field):
         raise UsageError(
             f"secret reference {text!r}",
