@@ -15,6 +15,7 @@ from collections.abc import Callable
 from .screen import ERASE, Screen
 
 PATIENCE = 0.1
+CLEAR = b"\x1b[K"
 _COLOURS_AT_END = re.compile(rb"(\x1b\[[0-9;]*m)+\Z")
 
 
@@ -36,6 +37,7 @@ class Guard:
         self._outer_lock = outer_lock
         self._give_up = give_up
         self._owner = os.getpid()
+        self._in_mark = self._before_mark = False
         self._originals: list[tuple[t.Any, Callable[[t.Any], int]]] = []
         for stream in streams:
             # Text that is still in the stream was written before the guard; it belongs before the first drawing.
@@ -66,7 +68,7 @@ class Guard:
                         self._screen.visible = False
                     written = original(data)
                     buffer.flush()
-                    self._note_end(bytes(data[-64:]))
+                    self._note_end(bytes(data[-512:]))
                 finally:
                     if held:
                         self._screen.release()
@@ -75,7 +77,21 @@ class Guard:
         return write
 
     def _note_end(self, tail: bytes) -> None:
-        # ansible-runner writes its invisible event marks between lines; they end so, and move nothing.
-        if not tail or tail.endswith(b"\x1b[K"):
-            return
-        self._screen.midline = not _COLOURS_AT_END.sub(b"", tail).endswith(b"\n")
+        """Keep account of whether the output stands at the start of a line.
+
+        ansible-runner, and so AWX, writes invisible marks around events: CLEAR, text and cursor movements, CLEAR, in
+        one write or in many. Inside of one nothing may be drawn; after it all is as before.
+        """
+        tail = _COLOURS_AT_END.sub(b"", tail)
+        if tail.endswith(b"\n"):
+            self._in_mark = self._screen.midline = False
+        elif self._in_mark:
+            if tail.endswith(CLEAR):
+                self._in_mark, self._screen.midline = False, self._before_mark
+        elif tail.endswith(CLEAR):
+            text = tail.partition(CLEAR)[0]
+            self._before_mark = not text.endswith(b"\n") if text else self._screen.midline
+            self._in_mark = tail.count(CLEAR) % 2 == 1
+            self._screen.midline = self._in_mark or self._before_mark
+        elif tail:
+            self._screen.midline = True

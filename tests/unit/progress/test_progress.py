@@ -243,9 +243,17 @@ def test_a_begun_line_is_known(screen: Screen, tmp_path: Path, written: str, mid
     Guard(screen, [output.stream], threading.RLock(), lambda: None)
     output.stream.write(written)
     assert screen.midline is midline
-    # ansible-runner's marks stand between lines and change nothing.
+    # ansible-runner's marks stand between lines and change nothing, in one write or in several.
     output.stream.write("\x1b[KeyJ9\x1b[4D\x1b[K")
+    output.stream.flush()
     assert screen.midline is midline
+    for part in ("\x1b[K", "eyJ9\x1b[4D", "eyJ9\x1b[4D"):
+        output.stream.write(part)
+        assert screen.midline
+    output.stream.write("\x1b[K")
+    assert screen.midline is midline
+    output.stream.write("line\n")
+    assert not screen.midline
 
 
 HOLDER = """
