@@ -50,6 +50,7 @@ import sys
 from pathlib import Path
 from typing import Any, NoReturn
 
+from ansible.errors import AnsibleError
 from ansible.plugins.inventory import BaseInventoryPlugin
 from ansible_collections.socle.platform.plugins.plugin_utils._manifest.ansible_values import native
 from ansible_collections.socle.platform.plugins.plugin_utils._manifest.errors import report
@@ -84,7 +85,10 @@ class InventoryModule(BaseInventoryPlugin):
                     return None
         except OSError:
             return None
-        content, _show = self.loader._get_file_contents(path)
+        try:
+            content, _show = self.loader._get_file_contents(path)
+        except AnsibleError as exc:
+            self._end(f"{path}:1:1: the manifest is encrypted and cannot be decrypted: {exc}. Nothing was touched.")
         return bytes(content)
 
     def _end(self, message: str) -> NoReturn:

@@ -63,12 +63,10 @@ def is_template(value: Any) -> bool:
 
 
 def refuse_lazy(value: Any) -> None:
-    if is_template(value):
-        raise wrong(
-            "a template cannot stand here",
-            "a plain value",
-            "hosts and groups are made of it before any variable exists",
-        )
+    # `!unsafe` does not help: this text becomes names and variables that do not remember it.
+    if isinstance(value, str) and is_template(str(value)):
+        hint = "hosts and groups are made of it before any variable exists"
+        raise wrong("a template cannot stand here", "a plain value", hint)
     if isinstance(value, Vault):
         raise wrong("an encrypted value cannot stand here", "a plain value")
 

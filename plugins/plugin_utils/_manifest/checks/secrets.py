@@ -28,6 +28,8 @@ def check(context: Context) -> None:
 def _backend(context: Context) -> None:
     secrets = context.manifest.secrets
     path: Path = ("secrets",)
+    if context.written("secrets", "backend") and context.root.at(("secrets", "backend")).value != secrets.backend:
+        return
     if secrets.backend == "vault":
         if secrets.address is None and not context.written(*path, "address"):
             context.error((*path, "backend"), "the server's address is missing", "address: https://... beside it")
