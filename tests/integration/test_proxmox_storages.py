@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.socle.platform.plugins.module_utils import _reconcile as engine
 from ansible_collections.socle.platform.plugins.module_utils._objects import DesiredError
 from ansible_collections.socle.platform.plugins.module_utils._proxmox import storages
 from ansible_collections.socle.platform.plugins.module_utils._proxmox.session import Session
@@ -167,3 +168,18 @@ def test_playbook_secrets_appear_nowhere(site: Site) -> None:
         assert password not in output.stdout + output.stderr
     with site.session() as session:
         assert session.pve.get("/storage/share")["server"] == "10.0.0.9"
+
+
+def test_somebody_else_s_change_is_not_overwritten_unseen(site: Site) -> None:
+    """Would catch a write that goes over a change made after the plan, under a digest read too late."""
+    with site.session() as session:
+        work(session).apply(storages=WANTED)
+        changed = [{**WANTED[1], "content": ["rootdir"]}]
+        job = work(session)
+        parameters = job.parameters({"storages": changed})
+        reader = job.reader(parameters)
+        made = engine.plan(list(job.desired(parameters)), reader, job.options)
+        session.pve.put("/storage/fast", sparse=False)
+        result = engine.apply(made, lambda: job.writer(parameters), reader=reader, options=job.options, bound=True)
+        assert "sparse has moved" in result.message()
+        assert session.pve.get("/storage/fast")["content"] == "images"

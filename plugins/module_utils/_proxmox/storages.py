@@ -109,22 +109,7 @@ class Storages(ApiReader):
 
     def read(self, desired: Sequence[Desired]) -> Iterable[Current]:
         del desired
-        return [self._current(row) for row in self.session.pve.get("/storage")]
-
-    def _current(self, row: Mapping[str, Any]) -> Current:
-        kind = str(row["type"])
-        fields: dict[str, Any] = {"type": kind, "disable": False}
-        options = TYPES[kind].options if kind in TYPES else frozenset()
-        for key in options:
-            if key in row and key not in SECRET:
-                fields[key] = normal(key, row[key])
-            elif key in SECRET:
-                fields[key] = UNREADABLE
-            elif key in DEFAULTS:
-                fields[key] = normal(key, DEFAULTS[key])
-            elif key in FLAGS:
-                fields[key] = False
-        return Current(str(row["storage"]), fields, {"type": kind}, revision=str(row.get("digest") or ""))
+        return [_current(row) for row in self.session.pve.get("/storage")]
 
     def replaces(self, desired: Desired, current: Current, fields: Sequence[Any]) -> str:
         del current
@@ -144,6 +129,22 @@ class Storages(ApiReader):
             yield from missing_names("node", _list(item.fields.get("nodes")), there, f"storage {item.key}")
 
 
+def _current(row: Mapping[str, Any]) -> Current:
+    kind = str(row["type"])
+    fields: dict[str, Any] = {"type": kind, "disable": False}
+    options = TYPES[kind].options if kind in TYPES else frozenset()
+    for key in options:
+        if key in row and key not in SECRET:
+            fields[key] = normal(key, row[key])
+        elif key in SECRET:
+            fields[key] = UNREADABLE
+        elif key in DEFAULTS:
+            fields[key] = normal(key, DEFAULTS[key])
+        elif key in FLAGS:
+            fields[key] = False
+    return Current(str(row["storage"]), fields, {"type": kind}, revision=str(row.get("digest") or ""))
+
+
 def _list(value: Any) -> list[str]:
     return value if isinstance(value, list) else []
 
@@ -155,7 +156,7 @@ class StoragesWriter(ApiWriter):
         self.session.pve.request("POST", "/storage", {"storage": change.key, **sent})
 
     def update(self, change: Change, step: Step) -> None:
-        """The digest is that of all definitions together, so ours are written one after the other."""
+        """The digest is that of all definitions together: ours are written one by one, each with a fresh one."""
         del step
         with self.session.writing:
             digest = self._unmoved(change)
@@ -177,11 +178,8 @@ class StoragesWriter(ApiWriter):
         row = rows.get(change.key)
         if row is None:
             raise AdapterError(f"storage '{change.key}' is gone since it was read", "run again to make it anew")
-        if str(row["type"]) != change.desired.fields["type"]:
-            raise AdapterError(
-                f"storage '{change.key}' is of type {row['type']} now, expected {change.desired.fields['type']}",
-                "somebody made it anew meanwhile; run again",
-            )
+        if change.current is not None and _current(row).fields != change.current.fields:
+            raise Busy(f"storage '{change.key}' was changed by somebody else since it was read")
         return str(row.get("digest") or "")
 
     def delete(self, change: Change, step: Step) -> None:
