@@ -127,7 +127,7 @@ def test_a_plan_is_one_summary_and_changes_nothing(ground: Ground) -> None:
     assert "  ~ update thing b\n      size: 1 -> 2\n" in done.stdout
     assert f"  ~ Write a file (ansible.builtin.copy) on one: {ground.shelf}.txt, not bound\n" in done.stdout
     assert "  ~ Hidden (ansible.builtin.copy) on one: its result is hidden by no_log, not bound\n" in done.stdout
-    assert "  ? Write a file on ghost: known after thing ghost is made\n" in done.stdout
+    assert "  ? Write a file on ghost: known after this plan has made the thing\n" in done.stdout
     assert "  ? Say nothing in check mode on one: in check mode the module cannot say" in done.stdout
     assert "Not for us" not in done.stdout
     assert "s3cr3t" not in done.stdout + done.stderr

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from .table import table
+from .table import some, table
 
 # Each phase of site.yml with the sections that give it work.
 PHASES = {
@@ -108,7 +108,7 @@ def text(picture: Picture) -> list[str]:
         header = ("HOST", "KIND", "GROUP", "ADDRESS", "PUBLIC ADDRESS", "VM ID", "ON")
         lines += ["", *table(header, [[host.get(key) for key in keys] for host in picture.hosts])]
     if picture.groups:
-        rows = [[name, len(members), _some(members)] for name, members in picture.groups.items()]
+        rows = [[name, len(members), some(members)] for name, members in picture.groups.items()]
         lines += ["", *table(("GROUP", "HOSTS", "THESE"), rows)]
     if picture.phases:
         lines += ["", *table(("PHASE", "REMARK"), list(picture.phases.items()))]
@@ -120,8 +120,3 @@ def text(picture: Picture) -> list[str]:
 
 def _count(number: int, what: str) -> str:
     return f"{number} {what}{'' if number == 1 else 's'}"
-
-
-def _some(names: Sequence[str], most: int = 4) -> str:
-    shown = ", ".join(names[:most])
-    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"

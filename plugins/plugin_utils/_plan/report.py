@@ -12,6 +12,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from .table import some
+
 Record = dict[str, Any]
 
 # The system that a module of this collection works on, by the beginning of its name.
@@ -79,7 +81,7 @@ def gather(records: Iterable[Record]) -> Report:
         else:
             troubles.append(record)
     created = {
-        name: f"{part['plan']['kind']} {change['label']}"
+        name: part["plan"]["kind"]
         for part, change in report.changes
         if change["action"] in ("create", "replace")
         for name in (change["key"], change["label"])
@@ -87,7 +89,7 @@ def gather(records: Iterable[Record]) -> Report:
     for record in troubles:
         maker = created.get(record["host"])
         if record["type"] == "unreachable" and maker:
-            report.later.append(record | {"message": f"known after {maker} is made"})
+            report.later.append(record | {"message": f"known after this plan has made the {maker}"})
         else:
             report.problems.append(record)
     return report
@@ -178,4 +180,4 @@ def _listed(heading: str, records: Sequence[Record]) -> list[str]:
     hosts: dict[tuple[str, str], list[str]] = {}
     for record in records:
         hosts.setdefault((record["task"], record["message"]), []).append(record["host"])
-    return ["", heading, *(f"  ? {task} on {', '.join(on)}: {why}" for (task, why), on in hosts.items())]
+    return ["", heading, *(f"  ? {task} on {some(on)}: {why}" for (task, why), on in hosts.items())]

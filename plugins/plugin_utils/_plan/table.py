@@ -19,3 +19,9 @@ def table(header: Sequence[str], rows: Sequence[Sequence[object]], indent: str =
         (indent + "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True))).rstrip()
         for line in lines
     ]
+
+
+def some(names: Sequence[str], most: int = 4) -> str:
+    """A thousand names in one line."""
+    shown = ", ".join(names[:most])
+    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"

@@ -145,7 +145,11 @@ def moving(task: Task, now: float, columns: int) -> str:
 
 def summary(task: Task, now: float, lost: bool = False) -> str:
     """What is said when the task has ended; `lost` when it died without a word."""
-    objects = f"{task.done} of {task.total} objects" if task.total else f"{task.done} steps"
+    objects = (
+        f"{task.done} of {task.total} object{'' if task.total == 1 else 's'}"
+        if task.total
+        else f"{task.done} step{'' if task.done == 1 else 's'}"
+    )
     text = f"{task.label()}: {objects} in {span(task.elapsed(now) if lost else task.age)}"
     if task.slowest and task.total > 1 and task.slowest_seconds >= 0.05:
         text += f", slowest {task.slowest} ({span(task.slowest_seconds)})"
