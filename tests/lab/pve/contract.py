@@ -26,11 +26,12 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("recordings", nargs="+", type=Path, help="a .jsonl or .jsonl.gz file, or a folder of them")
     parser.add_argument("--least", type=float, default=97.0, help="percent that must match, or the exit code is 1")
+    parser.add_argument("--as-is", action="store_true", help="send nothing in the place of rows that are missing")
     parser.add_argument("--quiet", action="store_true")
     args = parser.parse_args(argv)
     verdicts: list[Verdict] = []
     for path in _files(args.recordings):
-        verdicts += Replay(read(path)).run().verdicts
+        verdicts += Replay(read(path), repair=not args.as_is).run().verdicts
     known = [v for v in verdicts if v.kind != "unknown"]
     matched = [v for v in known if v.kind == "matched"]
     if not args.quiet:

@@ -77,7 +77,7 @@ def list_rules(call: Call) -> Any:
 def _checked(call: Call, rule: dict[str, Any]) -> dict[str, Any]:
     if ("dport" in rule or "sport" in rule) and "proto" not in rule and "macro" not in rule:
         key = "dport" if "dport" in rule else "sport"
-        raise bad(proto=f"missing property - '{key}' is set")
+        raise bad(proto=f"missing property - '{key}' requires this property")
     if rule["type"] == "group":
         groups = call.site.firewall.get("groups", {})
         if rule["action"] not in groups:

@@ -260,7 +260,7 @@ def list_tasks(call: Call) -> Any:
     start, limit = call.get("start", 0), call.get("limit", 50)
     page = _order(rows)[start : start + limit if limit else None]
     shown = [{**tasks.summary(t), **({"status": "RUNNING"} if t.status is None else {})} for t in page]
-    return Reply(shown, {} if source == "active" else {"total": len(rows)})
+    return Reply(shown, {} if source == "active" or not rows else {"total": len(rows)})
 
 
 def _status_kind(task: Task) -> str:
@@ -276,7 +276,8 @@ def cluster_tasks(call: Call) -> Any:
     rows = []
     for task in _order([t for t in call.site.tasks.values() if _visible(call, t)])[:25]:
         row = {k: v for k, v in tasks.summary(task).items() if k not in ("pid", "pstart")}
-        rows.append({**row, "saved": "1"} if task.status is not None else row)
+        # Seen: the newest row has it as a number, the others as text.
+        rows.append({**row, "saved": "1" if rows else 1} if task.status is not None else row)
     return rows
 
 

@@ -48,7 +48,7 @@ def start(call: Call) -> Any:
 
         def ask(_task: Task) -> None:
             managed["state"] = "started"
-            if not guest.running and not guest.conf.get("template"):
+            if call.fleet.ha_manager and not guest.running and not guest.conf.get("template"):
                 guests.start_task(call, guest)
 
         return call.task("hastart", guest.vmid, ask)

@@ -4,8 +4,7 @@
 """Sends a recording's requests to a simulator and compares the answers.
 
 A recording has gaps, and it lacks what its requests do not carry: token secrets, what a guest's agent does, files laid on a
-node by hand. `Facts` takes these from the recording as a whole, never from a row's own answer where the API could have
-produced it.
+node by hand. repairs.py puts these right before a row is sent.
 """
 
 from __future__ import annotations
@@ -16,16 +15,16 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote, urlencode
 
 from . import auth, tasks
 from .app import App, Request
 from .compare import difference
+from .repairs import Repairs, api_path
 from .routes import ROUTES
-from .world import Clock, Fleet, Guest, Site, Volume, fresh_node
+from .world import Clock, Fleet, Site
 
 ROOT = "root@pam"
-_UPID = re.compile(r"UPID:[^\s'\"/]+?:[0-9A-F]{8}:[0-9A-F]{8,9}:[0-9A-F]{8}:[^:\s]+:[^:\s]*:[^:\s/]+:")
 
 
 @dataclass
@@ -52,10 +51,6 @@ def read(path: Path) -> list[dict[str, Any]]:
         return [json.loads(line) for line in lines if line.strip()]
 
 
-def _api(path: str) -> str:
-    return re.sub(r"^/api2/\w+", "", path)
-
-
 def _time_of(text: str) -> int | None:
     match = re.search(r"UPID:[^:]+:[0-9A-F]{8}:[0-9A-F]{8,9}:([0-9A-F]{8}):", text)
     return int(match[1], 16) if match else None
@@ -64,13 +59,11 @@ def _time_of(text: str) -> int | None:
 class Replay:
     """One recording against one simulator, row by row."""
 
-    def __init__(self, rows: list[dict[str, Any]]) -> None:
-        self.rows = rows
+    def __init__(self, rows: list[dict[str, Any]], *, repair: bool = True) -> None:
+        self.rows, self.repair = rows, repair
         self.report = Report()
         self.upids: dict[str, str] = {}
         self.digests: dict[str, str] = {}
-        self.previous = -1
-        self.gap = False
         self.app = self._world(rows[0] if rows else {})
 
     # --- the world at the start
@@ -79,8 +72,10 @@ class Replay:
         later = self.rows[self.rows.index(row) :] if row in self.rows else []
         start = next((t for r in later if (t := _time_of(json.dumps(r.get("body"))))), 1_795_228_000)
         fleet = Fleet(Clock(0.0, float(start)), seed=1)
-        name = next((m[1] for r in later if (m := re.match(r"/nodes/([^/]+)", _api(r["path"])))), "pve1")
+        name = next((m[1] for r in later if (m := re.match(r"/nodes/([^/]+)", api_path(r["path"])))), "pve1")
         fleet.add_node(name, 0)
+        # What recordings are made on: nobody carries out what is asked of high availability.
+        fleet.ha_manager = False
         app = App(fleet)
         self.upids, self.digests = {}, {}
         return app
@@ -99,20 +94,18 @@ class Replay:
         for index, row in enumerate(self.rows):
             if row.get("fresh_node") and index:
                 self.app = self._world(row)
-            self.gap = row.get("n", 0) != self.previous + 1
-            self.previous = row.get("n", self.previous + 1)
             self.report.verdicts.append(self._row(index, row))
         return self.report
 
     def _row(self, index: int, row: dict[str, Any]) -> Verdict:
-        path = _api(urlsplit(row["path"]).path)
+        path = api_path(row["path"])
         verdict = Verdict(row.get("n", index), row["method"], path, "matched")
         if not self._implemented(row):
             verdict.kind = "unknown"
             return verdict
         self._clock(row)
         repairs = Repairs(self, index, row)
-        repairs.run()
+        repairs.run(lost=self.repair)
         verdict.repaired = repairs.done
         response = self.app.handle(self._request(row))
         text = response.body.decode("utf-8", "replace")
@@ -129,7 +122,7 @@ class Replay:
         return verdict
 
     def _implemented(self, row: dict[str, Any]) -> bool:
-        path = "/" + "/".join(p for p in _api(urlsplit(row["path"]).path).split("/") if p)
+        path = "/" + "/".join(p for p in api_path(row["path"]).split("/") if p)
         found = self.app.matcher.find(row["method"], path)
         if found is None:
             return row["status"] in (501, 500) or "/api2/extjs" in row["path"]
@@ -215,145 +208,3 @@ class Replay:
             return json.loads(response.body).get("data") if response.status == 200 else None
         except ValueError:
             return None
-
-
-class Repairs:
-    """What the recording shows to have happened although no row of it makes it happen."""
-
-    def __init__(self, replay: Replay, index: int, row: dict[str, Any]) -> None:
-        self.replay, self.index, self.row = replay, index, row
-        self.done = False
-
-    def run(self) -> None:
-        self._guest_side()
-        self._files()
-        self._unreachable_node()
-        self._lost_task()
-
-    def _later(self, text: str) -> list[dict[str, Any]]:
-        return [row for row in self.replay.rows[self.index :] if text in row["path"]]
-
-    def _guest(self) -> Guest | None:
-        match = re.search(r"/qemu/(\d+)", self.row["path"])
-        return self.replay.site.guests.get(int(match[1])) if match else None
-
-    def _guest_side(self) -> None:
-        """Whether an agent answers and whether a guest heeds the power button is decided inside the guest."""
-        guest = self._guest()
-        if guest is None:
-            return
-        path, body = self.row["path"], self.row.get("body") or {}
-        if "/agent/" in path:
-            guest.agent["down"] = "agent is not running" in (self.row.get("reason") or "")
-        if path.endswith("/agent/exec-status") and isinstance(body.get("data"), dict):
-            # Another process than the last: what it printed is the guest's own affair.
-            jobs = guest.agent.get("jobs", {})
-            pid = str((self.row.get("params") or {}).get("pid"))
-            if jobs and pid in jobs:
-                jobs[pid] = jobs[max(jobs)]
-        if path.endswith(("/shutdown", "/reboot")) and isinstance(body.get("data"), str):
-            lines = json.dumps([row.get("body") for row in self._later(body["data"])])
-            guest.agent["deaf"] = "got timeout" in lines or "terminating now with SIGTERM" in lines
-
-    def _files(self) -> None:
-        """Images laid on the node by hand before they are imported."""
-        params = self.row.get("params")
-        sources = re.findall(r"import-from=([^,\"]+)", json.dumps(params)) if isinstance(params, dict) else []
-        for source in sources:
-            if self.row["status"] != 200 or "/base-" in source:
-                continue
-            size = 3 * 1024**3
-            if source.startswith("/"):
-                self.replay.site.nodes[self.replay.node].files.setdefault(source, size)
-            elif ":import/" in source:
-                storage = self.replay.site.storage(source.partition(":")[0])
-                storage.on(self.replay.node).setdefault(
-                    source, Volume(source, size, source.rpartition(".")[2], "import")
-                )
-
-    def _unreachable_node(self) -> None:
-        match = re.match(r"/nodes/([^/]+)", _api(self.row["path"]))
-        if self.row["status"] == 595 and match and match[1] not in self.replay.site.nodes:
-            node = fresh_node(match[1], len(self.replay.site.nodes), self.replay.app.fleet.clock.now())
-            node.online = False
-            self.replay.site.nodes[match[1]] = node
-            self.done = True
-
-    def _lost_task(self) -> None:
-        """A task whose beginning is missing: send what began it, as far as the recording tells."""
-        match = _UPID.search(self.row["path"])
-        if not match or match[0] in self.replay.upids or self.row["status"] != 200:
-            return
-        upid = match[0]
-        node, kind, ident = upid.split(":")[1], upid.split(":")[5], upid.split(":")[6]
-        rows = [row.get("body") or {} for row in self._later(upid)]
-        told = json.dumps(rows)
-        self.done = True
-        got = self._again(kind, ident, node, told)
-        if not isinstance(got, str):
-            # It leaves no trace in the world that could be told from here.
-            got = tasks.submit(
-                self.replay.app.fleet, self.replay.site, node, upid.split(":")[7], kind, ident, lambda _task: None
-            )
-        tasks.settle(self.replay.app.fleet)
-        self.replay.upids[upid] = got
-
-    def _again(self, kind: str, ident: str, node: str, told: str) -> Any:
-        base = f"/nodes/{node}/qemu/{ident}"
-        power = {
-            "qmstart": "start",
-            "qmstop": "stop",
-            "qmshutdown": "shutdown",
-            "qmreboot": "reboot",
-            "qmresume": "resume",
-        }
-        send = self.replay.send
-        if kind in power:
-            return send("POST", f"{base}/status/{power[kind]}")
-        if kind == "qmtemplate":
-            return send("POST", f"{base}/template")
-        if kind == "qmdestroy":
-            return send("DELETE", base)
-        if kind == "qmsnapshot":
-            name = re.search(r"snapshot name '([^']+)' already used", told)
-            return send("POST", f"{base}/snapshot", {"snapname": name[1] if name else "snap"})
-        if kind == "qmclone":
-            return self._clone(base, told)
-        if kind == "qmconfig":
-            line = re.search(r"update VM \d+: ((?:-\S+ \S+ ?)+)", told)
-            pairs = dict(re.findall(r"-(\S+) (\S+)", line[1])) if line else {}
-            return send("POST", f"{base}/config", pairs) if pairs else None
-        if kind == "qmcreate" and int(ident) not in self.replay.site.guests:
-            return self._create(node, ident, told)
-        return None
-
-    def _clone(self, base: str, told: str) -> Any:
-        match = re.search(r"creating a clone of VM \d+ with ID (\d+)", told)
-        if not match:
-            return None
-        params: dict[str, Any] = {"newid": match[1]}
-        if "create full clone of drive scsi" in told or "create full clone of drive virtio" in told:
-            params["full"] = 1
-        config = next((r["body"]["data"] for r in self._later(f"/qemu/{match[1]}/config") if r["status"] == 200), None)
-        if config and isinstance(config, dict) and "name" in config:
-            params["name"] = config["name"]
-            if "description" in config:
-                params["description"] = config["description"]
-        return self.replay.send("POST", f"{base}/clone", params)
-
-    def _create(self, node: str, vmid: str, told: str) -> Any:
-        params: dict[str, Any] = {"vmid": vmid}
-        config = next((r["body"]["data"] for r in self._later(f"/qemu/{vmid}/config") if r["status"] == 200), None)
-        made = dict(re.findall(r"(\w+\d): successfully created disk '([^']+)'", told))
-        for key, text in made.items():
-            volid, _, options = text.partition(",")
-            size = re.search(r"size=(\d+)G", options)
-            storage = volid.partition(":")[0]
-            fmt = volid.rpartition(".")[2]
-            params[key] = (
-                f"{storage}:cloudinit" if "cloudinit" in volid else f"{storage}:{size[1] if size else 1},format={fmt}"
-            )
-        for key, value in (config or {}).items():
-            if not re.fullmatch(r"digest|meta|smbios1|vmgenid|boot|(?:scsi|ide|sata|virtio|unused)\d+", key):
-                params[key] = value
-        return self.replay.send("POST", f"/nodes/{node}/qemu", params)

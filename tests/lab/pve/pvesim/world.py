@@ -291,6 +291,8 @@ class Fleet:
         self.spoil: dict[str, Any] = {}
         self.stat_interval = RECENT
         self.tickets_since = 0.0
+        # Whether anybody carries out what is asked of high availability.
+        self.ha_manager = True
         # Storage servers that answer (NFS, CIFS and the like).
         self.servers: set[str] = set()
         # How long a request for an agent that does not answer is kept waiting.
