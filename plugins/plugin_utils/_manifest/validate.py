@@ -34,6 +34,7 @@ def validate_file(path: str | Path, raw: bytes | None = None, name: str | None =
         result.errors.append(Finding((), 1, 1, f"cannot be read: {exc.strerror or exc}", "a readable file"))
         return result
     result.errors.extend(findings)
+    result.errors.extend(_nothing(data, root))
     manifest, errors = _fit(data, root)
     result.errors.extend(errors)
 
@@ -47,6 +48,25 @@ def validate_file(path: str | Path, raw: bytes | None = None, name: str | None =
 
         result.platform = Platform(manifest)
     return result
+
+
+def _nothing(data: Any, root: Node, path: Place = ()) -> list[Finding]:
+    """Keys without a value: `monitoring:` is neither on nor off. They are told, and taken out."""
+    findings = []
+    entries = list(data.items()) if isinstance(data, dict) else list(enumerate(data)) if isinstance(data, list) else []
+    for name, value in entries:
+        here = (*path, name)
+        if value is not None:
+            findings += _nothing(value, root, here)
+            continue
+        node, known, inner = root.at(here), _model_at(path, root), _inner_at(here, root)
+        if isinstance(data, list) or (known is not None and name not in known.model_fields):
+            continue
+        mapping = isinstance(inner, _Holder) or (isinstance(inner, type) and issubclass(inner, Section))
+        wanted = "{} for all defaults" if mapping else "a value"
+        findings.append(Finding(here, node.line, node.column, "nothing stands here", wanted, "or leave the key out"))
+        del data[name]
+    return findings
 
 
 def _fit(data: Any, root: Node) -> tuple[Any, list[Finding]]:
@@ -233,21 +253,24 @@ def _view(node: Node) -> Any:
 
 def _model_at(path: Place, root: Node) -> type[Section] | None:
     """The model that describes the mapping at a path."""
+    kind = _inner_at(path, root)
+    return kind if isinstance(kind, type) and issubclass(kind, Section) else None
+
+
+def _inner_at(path: Place, root: Node) -> Any:
     from .model import Manifest
 
     kind: Any = Manifest
     for index, part in enumerate(path):
         kind = _inner(kind, part, root.at(path[: index + 1]))
-        if kind is None:
-            return None
-    return kind if isinstance(kind, type) and issubclass(kind, Section) else None
+    return kind
 
 
 def _inner(kind: Any, part: Any, node: Node) -> Any:
     if isinstance(kind, type) and issubclass(kind, Section):
         entry = kind.model_fields.get(part)
         return _unwrap(entry.annotation, node) if entry else None
-    return None if kind is None else _unwrap(kind.value, node)
+    return _unwrap(kind.value, node) if isinstance(kind, _Holder) else None
 
 
 class _Holder:
