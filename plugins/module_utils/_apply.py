@@ -58,6 +58,8 @@ class Result:
     outcomes: list[Outcome]
     wrote: bool
     """Whether anything was, or may have been, written."""
+    learned: frozenset[Secret] = frozenset()
+    """Secrets that writers told."""
 
     @property
     def failed(self) -> list[Outcome]:
@@ -73,6 +75,7 @@ class Result:
 
     def secrets(self) -> Iterable[Secret]:
         yield from self.plan.secrets()
+        yield from self.learned
         yield from secrets_in(*(outcome.after.fields for outcome in self.outcomes if outcome.after))
 
     def message(self) -> str:
@@ -116,13 +119,14 @@ def apply(
     run.work()
     _read_back(run.outcomes, session)
     ordered = [run.outcomes.get(change.key) or _unchanged(change) for change in plan.changes]
-    texts = clear_texts({*plan.secrets(), *session.learned()})
+    learned = frozenset(session.learned())
+    texts = clear_texts({*plan.secrets(), *learned})
     for outcome in ordered:
         outcome.error = scrub(outcome.error, texts)
         outcome.hint = scrub(outcome.hint, texts)
         outcome.notes = [scrub(note, texts) for note in outcome.notes]
         outcome.warnings = [scrub(warning, texts) for warning in outcome.warnings]
-    return Result(plan, ordered, run.wrote)
+    return Result(plan, ordered, run.wrote, learned)
 
 
 def _unchanged(change: Change) -> Outcome:
@@ -183,6 +187,8 @@ class _Run:
         grace_from: float | None = None
         with self.changed:
             while self.fatal is None and (self.busy or self.schedule.left):
+                if not self.busy and not self.schedule.ready:
+                    raise AssertionError("steps are left, and none may run: the order of the plan is broken")
                 if deadline.passed():
                     if not self.busy:
                         return

@@ -332,3 +332,17 @@ def test_the_old_object_seen_once_more_is_not_taken_for_the_new(world: World) ->
     result = run(world, [wanted("a", mode="y")], reader=Lagging(world), allow_replace=True)
     assert result.ok, result.message()
     assert not lagging and world.done == [("delete", "a"), ("create", "a")]
+
+
+def test_secrets_that_writers_tell_are_hidden(world: World) -> None:
+    """A token that was only just made is hidden when the next object's error repeats it."""
+
+    class Minting(WorldWriter):
+        def create(self, change: Any, step: Any) -> Any:
+            if change.key == "user":
+                return {**super().create(change, step), "token": Secret("fresh-token-1")}
+            raise AdapterError("fresh-token-1 may not do that")
+
+    result = run(world, [wanted("user", size=1), wanted("grant", "user", size=1)], Minting)
+    assert "grant: create failed: (secret) may not do that" in result.message()
+    assert Secret("fresh-token-1") in set(result.secrets())

@@ -176,6 +176,16 @@ def test_what_is_unknown_is_never_invented(world: World) -> None:
     assert not plan(desired, reader).changed, "an existing object's value is known when planning"
 
 
+def test_a_value_about_to_change_is_not_told_as_it_is(world: World) -> None:
+    """What another object will tell after its own change is unknown until then, and then right."""
+    world.put("a", {"size": 1})
+    world.put("b", {"peer": 1})
+    reader = WorldReader(world)
+    made = plan([wanted("a", size=2), Desired("b", {"peer": Unknown(of="a", field="size")})], reader)
+    assert fields_of(made, 1) == [("peer", 1, "(known after apply)")]
+    assert apply(made, lambda: WorldWriter(world), reader=reader).ok and world.named("b")[0].fields == {"peer": 2}
+
+
 def test_an_unknown_that_stays_unknown_fails_its_object(world: World) -> None:
     """Nothing is sent in place of a value nobody told."""
     made = plan([Desired("a", {"x": Unknown("an earlier step makes it")})], WorldReader(world))
