@@ -55,7 +55,7 @@ class Report:
 
     @property
     def counts(self) -> Counter[str]:
-        return Counter(change["action"] for _, change in self.changes)
+        return Counter(change["action"] for _part, change in self.changes)
 
     def plans(self) -> list[Record]:
         """The sections as the engine made them, for a plan file."""
