@@ -88,7 +88,7 @@ _MOVED = re.compile(r"checksum mismatch|detected modified configuration", re.IGN
 _QUORUM = re.compile(r"no quorum|cluster not ready", re.IGNORECASE)
 # Sentences a proxy or a crashed worker gives instead of the API's own: they tell nothing of the effect.
 _NO_SENTENCE = re.compile(
-    r"^(?:\d{3}\s*)?(?:internal server error|server error|proxy loop detected)?[.!]?$", re.IGNORECASE
+    r"^(?:\d{3}\s*)?(?:internal (?:server )?error|server error|proxy loop detected)?[.!]?$", re.IGNORECASE
 )
 _GOT_TIMEOUT = re.compile(r"got timeout|connection timed out|timeout waiting", re.IGNORECASE)
 

@@ -15,7 +15,9 @@ from typing import Any, TypeVar
 from . import identity
 from .client import Proxmox
 from .errors import Busy, NotFound, ProxmoxError
+from .guests import DISK
 from .machines import Machine
+from .properties import compose, parse
 
 T = TypeVar("T")
 READERS = 6
@@ -144,7 +146,7 @@ class Live:
                 pending.append(key)
             if row.get("delete"):
                 continue
-            config[key] = row["pending"] if "pending" in row else row.get("value")
+            config[key] = _coming(key, row) if "pending" in row else row.get("value")
         return Guest(vmid, node, config, tuple(sorted(pending)))
 
     def guest_or_none(self, vmid: int, node: str) -> Guest | None:
@@ -211,6 +213,16 @@ class Live:
             for vmid in identity.machine_ids(self.platform, machine.name)
             if not (vmid in self._ids or vmid in self.lost or vmid in self._wanted or vmid in others)
         )
+
+
+def _coming(key: str, row: Mapping[str, Any]) -> Any:
+    """The pending value; of a disk that stays the same volume, with the size that it has by now."""
+    if not DISK.fullmatch(key) or "value" not in row:
+        return row["pending"]
+    now, then = parse(str(row["value"]), "volume"), parse(str(row["pending"]), "volume")
+    if now.get("volume") != then.get("volume") or "size" not in now:
+        return row["pending"]
+    return compose({**then, "size": now["size"]}, "volume")
 
 
 def with_status(guest: Guest, status: str, pool: str = "") -> Guest:

@@ -127,7 +127,7 @@ def _machine(
 
 
 def _bytes(shown: Any) -> int:
-    return parse_size(shown, 1) if isinstance(shown, str) else 0
+    return parse_size(shown, 1) if isinstance(shown, str) and shown else 0
 
 
 def _fields(platform: str, name: str, given: Mapping[str, Any], rolling: bool, wrong: list[str]) -> dict[str, Any]:

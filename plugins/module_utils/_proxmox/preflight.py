@@ -165,7 +165,8 @@ def _disks(machine: Machine, found: Current | None, node: str, plan: Placement, 
     has: dict[str, Any] = {}
     home: dict[str, str] = {}
     of = "it"
-    if found is None and template is None:
+    if (found is None and template is None) or (found is not None and not found.fields["complete"]):
+        # The disks of a clone under way come one after the other: they are compared once all are there.
         return
     if found is not None:
         has = {slot: disk.get("size") for slot, disk in found.fields["disks"].items()}
