@@ -38,10 +38,6 @@ class StoreError(SecretError):
     """The backend refused, or cannot be reached."""
 
 
-class LostAnswer(StoreError):
-    """A request went out and no answer came: it may have had its effect."""
-
-
 class Conflict(StoreError):
     """Another run was first."""
 

@@ -181,7 +181,7 @@ def spec_from(given: Mapping[str, Any] | str | None, path: str) -> Spec:
     if not isinstance(given, Mapping):
         raise UsageError(what, f"{type(given).__name__} does not say what to make", "Write {kind: password}.")
     # Ansible's strings are subclasses, which do not belong into what is kept.
-    data = {str(k): str(v) if isinstance(v, str) else v for k, v in given.items() if v is not None}
+    data: dict[str, Any] = {str(k): str(v) if isinstance(v, str) else v for k, v in given.items() if v is not None}
     kind = data.get("kind", "password")
     if kind not in KINDS:
         raise UsageError(what, f"no kind {kind!r}", f"{_nearest(kind, list(KINDS))}Kinds are {', '.join(KINDS)}.")

@@ -14,13 +14,12 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from .errors import Conflict, LostAnswer, SecretError, StoreError
+from .errors import Conflict, SecretError, StoreError
 from .reference import Reference
 from .session import NotThere, Refused, Session
 from .store import Stored
 
 _MANAGED = "socle.platform"
-_TRIES = 5
 
 
 def _nothing(message: str) -> None:
@@ -60,52 +59,37 @@ class VaultStore:
     def create(self, path: str, secret: Stored) -> Stored:
         full = self._full(path)
         what = f"secret {path}"
-        for _try in range(_TRIES):
-            try:
-                self._write(what, full, secret, cas=0)
-            except Refused as refused:
-                # Somebody was first: theirs is the value. Also our own write, when its answer was lost.
-                found = self.read(path)
-                if found is None:
-                    raise StoreError(what, f"the server refused it: {refused}", _ASK, self.where) from None
-                if dict(found.fields) != dict(secret.fields):
-                    return found
-            except LostAnswer:
-                # The same value is offered again with the same check-and-set: it cannot be made twice.
-                found = self.read(path)
-                if found is None:
-                    continue
-                if dict(found.fields) != dict(secret.fields):
-                    return found
-            self._describe(what, full, secret)
-            return secret
-        raise StoreError(what, f"the answer to the write was lost {_TRIES} times", _RETRY, self.where)
+        try:
+            self._write(what, full, secret, cas=0)
+        except Refused as refused:
+            # Somebody was first, and theirs is the value; or it was our own write, whose answer was lost.
+            found = self.read(path)
+            if found is None:
+                raise StoreError(what, f"the server refused it: {refused}", _ASK, self.where) from None
+            if dict(found.fields) != dict(secret.fields):
+                return found
+        self._describe(what, full, secret)
+        return secret
 
     def rotate(self, path: str, before: Stored, secret: Stored) -> Stored:
         full = self._full(path)
         what = f"secret {path}"
-        for _try in range(_TRIES):
-            try:
-                self._write(what, full, secret, cas=before.generation)
-            except (Refused, LostAnswer) as error:
-                found = self.read(path)
-                if found is not None and dict(found.fields) == dict(secret.fields):
-                    return found
-                unchanged = found is not None and found.generation == before.generation
-                if isinstance(error, LostAnswer) and unchanged:
-                    continue
-                if unchanged:
-                    raise StoreError(what, f"the server refused it: {error}", _ASK, self.where) from None
+        try:
+            self._write(what, full, secret, cas=before.generation)
+        except Refused as refused:
+            found = self.read(path)
+            if found is not None and found.generation == before.generation:
+                raise StoreError(what, f"the server refused it: {refused}", _ASK, self.where) from None
+            if found is None or dict(found.fields) != dict(secret.fields):
                 raise Conflict(
                     what,
                     "another run changed it meanwhile",
                     "Nothing was written. Run again if it still has to be rotated.",
                     self.where,
                 ) from None
-            if before.kind is None:
-                self._describe(what, full, secret)
-            return secret
-        raise StoreError(what, f"the answer to the write was lost {_TRIES} times", _RETRY, self.where)
+        if before.kind is None:
+            self._describe(what, full, secret)
+        return secret
 
     def list(self) -> list[str]:
         self._check_mount("")
@@ -145,7 +129,6 @@ class VaultStore:
             lambda client: client.secrets.kv.v2.create_or_update_secret(
                 path=full, secret=dict(secret.fields), cas=cas, mount_point=self.mount
             ),
-            writes=True,
         )
 
     def _describe(self, what: str, full: str, secret: Stored) -> None:
@@ -238,7 +221,6 @@ class VaultStore:
 
 
 _ASK = "Look at the server's sentence and its log."
-_RETRY = "Run again: what was stored, if anything, is then used."
 
 
 def _rule(path: str, *capabilities: str) -> str:

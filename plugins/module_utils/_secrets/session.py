@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from .._wait import Backoff, Deadline, Hopeless, WaitFailed, Waiting, wait_for
 from . import auth
 from .auth import Environment, Settings
-from .errors import LostAnswer, MissingLibrary, SecretError, StoreError, UsageError
+from .errors import MissingLibrary, SecretError, StoreError, UsageError
 
 T = TypeVar("T")
 
@@ -61,28 +61,32 @@ class Session:
     def method(self) -> str:
         return str(self.login.get("method") or "token")
 
-    def call(self, what: str, rule: str, request: Callable[[Any], T], *, writes: bool = False) -> T:
-        """Do one request. `rule`: what a policy must allow, for the error. `writes`: a lost answer is not repeated."""
+    def call(self, what: str, rule: str, request: Callable[[Any], T]) -> T:
+        """Do one request, again while that may help. `rule` is what a policy must allow, for the error.
+
+        A request whose answer was lost is sent again as it was: a write must carry a check-and-set, so that the second
+        one is refused if the first had its effect.
+        """
         deadline = Deadline(self.timeout)
         try:
-            return self._attempts(what, request, writes, deadline)
+            return self._attempts(what, request, deadline)
         except _Denied as denied:
             sentence = str(denied)
         if self.method != "token" and not self._token_lives():
             # A login's token may have expired in a long run; one new login decides.
             self._client = None
             try:
-                return self._attempts(what, request, writes, deadline)
+                return self._attempts(what, request, deadline)
             except _Denied as denied:
                 sentence = str(denied)
         raise self._denied(what, rule, sentence)
 
-    def _attempts(self, what: str, request: Callable[[Any], T], writes: bool, deadline: Deadline) -> T:
+    def _attempts(self, what: str, request: Callable[[Any], T], deadline: Deadline) -> T:
         last: list[StoreError] = []
 
         def probe() -> tuple[T] | Waiting | Hopeless:
             try:
-                return (self._once(what, request, writes),)
+                return (self._once(what, request),)
             except _Transient as passing:
                 last[:] = [passing.error]
                 return Waiting(passing.error.found)
@@ -94,13 +98,13 @@ class Session:
             waited = f"; tried for {failed.elapsed:.0f} s" if failed.elapsed >= 1 else ""
             raise StoreError(error.what, error.found + waited, error.todo, error.where) from failed
 
-    def _once(self, what: str, request: Callable[[Any], T], writes: bool) -> T:
+    def _once(self, what: str, request: Callable[[Any], T]) -> T:
         hvac, requests = _libraries()
         client = self._open(what)
         try:
             return request(client)
         except (hvac.exceptions.VaultError, requests.exceptions.RequestException) as error:
-            raise self._explain(what, error, writes) from None
+            raise self._explain(what, error) from None
 
     def _open(self, what: str) -> Any:
         if self._client is not None:
@@ -129,7 +133,7 @@ class Session:
         return client
 
     def _login_failed(self, what: str, error: Exception) -> Exception:
-        explained = self._explain(what, error, writes=False)
+        explained = self._explain(what, error)
         if isinstance(explained, (_Denied, _NotThere, _Refused)):
             mount = self.login.get("mount") or self.method
             return StoreError(
@@ -140,13 +144,13 @@ class Session:
             )
         return explained
 
-    def _explain(self, what: str, error: Exception, writes: bool) -> Exception:
+    def _explain(self, what: str, error: Exception) -> Exception:
         """The library's error as ours: passing, denied, not there, refused, or final."""
         hvac, requests = _libraries()
         kinds = hvac.exceptions
         where = self.address
         if isinstance(error, requests.exceptions.RequestException):
-            return self._explain_connection(what, error, writes)
+            return self._explain_connection(what, error)
         sentence = _sentence(error)
         if isinstance(error, (kinds.Forbidden, kinds.Unauthorized)):
             return _Denied(sentence)
@@ -164,11 +168,9 @@ class Session:
             )
         found = f"the server answered: {sentence}"
         todo = "Look at the server's log, then run again."
-        if isinstance(error, kinds.InternalServerError) and writes:
-            return LostAnswer(what, found, todo, where)
         return _Transient(StoreError(what, found, todo, where))
 
-    def _explain_connection(self, what: str, error: Exception, writes: bool) -> Exception:
+    def _explain_connection(self, what: str, error: Exception) -> Exception:
         _hvac, requests = _libraries()
         kinds = requests.exceptions
         where = self.address
@@ -189,9 +191,6 @@ class Session:
         todo = "Check the address, the network on the way, and that the server runs."
         if "name resolution" in str(error).lower() or "NameResolutionError" in str(error):
             return StoreError(what, found, todo, where)
-        unsent = isinstance(error, kinds.ConnectTimeout) or "NewConnectionError" in repr(error)
-        if writes and not unsent:
-            return LostAnswer(what, f"the answer was lost ({_reason(error)})", todo, where)
         return _Transient(StoreError(what, found, todo, where))
 
     def _token_lives(self) -> bool:
@@ -223,7 +222,7 @@ class Session:
 
 
 class _Transient(Exception):
-    """Had no effect, and may work when tried again."""
+    """May work when tried again."""
 
     def __init__(self, error: StoreError) -> None:
         self.error = error

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import json
 import os
 import random
@@ -217,6 +218,34 @@ def test_a_dead_owners_lock_is_taken_over_and_said(store: Path, text: str) -> No
     assert not Path(f"{store}.lock").exists()
     if "host" in text:
         assert "took over" in remarks[0] and "process 4" in remarks[0] and "no longer alive" in remarks[0]
+
+
+def test_a_lock_removed_between_opening_and_taking_it_does_not_count(
+    store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its owner ends just then: we would hold a file without a name, and the next run another one."""
+    name = Path(f"{store}.lock")
+    real, calls = fcntl.flock, []
+
+    def flock(descriptor: int, how: int) -> None:
+        if not calls:
+            name.unlink()
+        calls.append(how)
+        real(descriptor, how)
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with lock.held(name, "x", 5):
+        assert len(calls) == 2 and name.exists()
+
+
+def test_a_new_version_replaces_the_file_and_never_writes_into_it(store: Path) -> None:
+    """A reader, or a crash, in the middle of a write would otherwise find half a file."""
+    keeper(store).ensure("a", Spec())
+    before = store.read_bytes()
+    other_name = store.with_name("link")
+    other_name.hardlink_to(store)
+    keeper(store).ensure("b", Spec())
+    assert other_name.read_bytes() == before and store.read_bytes() != before
 
 
 def test_without_a_password_the_error_says_how_to_make_one(store: Path) -> None:
