@@ -46,6 +46,7 @@ machines:
   worker: {count: 4, cores: 4, memory: 16 GiB}
 """
 
+import re
 import sys
 from pathlib import Path
 from typing import Any, NoReturn
@@ -58,6 +59,7 @@ from ansible_collections.socle.platform.plugins.plugin_utils._manifest.mapping i
 from ansible_collections.socle.platform.plugins.plugin_utils._manifest.validate import validate_file
 
 EXIT_STATUS = 4
+OURS = re.compile(rb"""^plugin:[ ]*['"]?socle\.platform\.manifest['"]?[ ]*(?:#.*)?\r?$""", re.MULTILINE)
 
 
 class InventoryModule(BaseInventoryPlugin):
@@ -66,7 +68,16 @@ class InventoryModule(BaseInventoryPlugin):
     NAME = "socle.platform.manifest"
 
     def verify_file(self, path: str) -> bool:
-        return path.endswith((".socle.yml", ".socle.yaml")) and Path(path).is_file()
+        """Every *.socle.yml, even a missing one (the run must not go on without it), and what says that it is ours."""
+        if path.endswith((".socle.yml", ".socle.yaml")):
+            return True
+        if not path.endswith((".yml", ".yaml")):
+            return False
+        try:
+            with Path(path).open("rb") as file:
+                return bool(OURS.search(file.read(65536)))
+        except OSError:
+            return False
 
     def parse(self, inventory: Any, loader: Any, path: str, cache: bool = True) -> None:
         super().parse(inventory, loader, path, cache)

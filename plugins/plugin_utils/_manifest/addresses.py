@@ -87,6 +87,11 @@ class Rack:
             return self.at(NODE_SEATS[stem] * self.unit + number)
         return self.at(30 * self.unit + spread(name, NODE_WIDTH * self.unit - 1) + 1)
 
+    def place(self, group: str) -> str:
+        """All that a group with a usual name may get."""
+        seat, width = MACHINE_SEATS[group]
+        return f"{self.at(seat * self.unit)}-{self.at((seat + width) * self.unit - 1)}"
+
     def machine(self, group: str, number: int, pinned: list[str]) -> str | None:
         """The address of a group's nth machine; None where the pinned ranges or the network end."""
         if pinned:

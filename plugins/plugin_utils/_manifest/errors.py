@@ -83,12 +83,51 @@ def shown(value: Any, limit: int = 80) -> str:
     return text if len(text) <= limit else text[: limit - 3] + "..."
 
 
+# What other tools call it.
+_ELSEWHERE = {
+    "cpu": "cores",
+    "cpus": "cores",
+    "vcpus": "cores",
+    "ram": "memory",
+    "mem": "memory",
+    "replicas": "count",
+    "instances": "count",
+    "number": "count",
+    "ip": "address",
+    "ips": "addresses",
+    "host": "address",
+    "cidr": "network",
+    "subnet": "network",
+    "vmid": "ids",
+    "hypervisor": "on",
+    "node": "on",
+    "cluster": "on",
+    "cni": "network",
+    "from": "source",
+    "promote_from": "source",
+    "promotes_from": "source",
+    "after": "source",
+    "approval": "gate",
+    "database": "needs",
+    "requires": "needs",
+    "type": "kind",
+    "provider": "kind",
+    "zone": "region",
+    "location": "region",
+    "fqdn": "domain",
+    "mail": "email",
+    "users": "people",
+}
+
+
 def did_you_mean(word: Any, known: Iterable[str]) -> str:
     """The nearest valid word as a sentence, or nothing when none is near."""
     if not isinstance(word, str) or len(word) > 100:
         return ""
     words = {str(entry).lower(): str(entry) for entry in known}
     lowered = word.lower()
+    if _ELSEWHERE.get(lowered) in words:
+        return f"did you mean {_ELSEWHERE[lowered]}?"
     near = difflib.get_close_matches(lowered.replace("-", "_"), words, n=1, cutoff=0.6)
     near = near or difflib.get_close_matches(lowered, words, n=1, cutoff=0.6)
     if not near:

@@ -269,7 +269,7 @@ ERRORS: list[tuple[str, dict[str, Any], str, str]] = [
         "one machine bigger than any hypervisor",
         {"machines.gitlab.memory": "65 GiB"},
         "machines.gitlab.memory",
-        "at most 64 GiB",
+        "at most 64",
     ),
     (
         "more memory than the hypervisors have",

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ipaddress
 from dataclasses import dataclass
 
-from ..addresses import Rack, ends
+from ..addresses import MACHINE_SEATS, Rack, ends
 from ..catalogue import CLOUD_RESERVED
 from ..errors import Path, dotted
 from .context import Context
@@ -250,7 +250,11 @@ def _group(context: Context, rack: Rack, name: str, group: object) -> None:
 def _vip_and_pool(context: Context, rack: Rack) -> None:
     platform = context.platform
     vip, pool = platform.vip(), platform.pool()
-    stated = [(name, text) for name, group in context.manifest.machines.items() for text in group.addresses]
+    stated = [
+        (name, text)
+        for name, group in context.manifest.machines.items()
+        for text in group.addresses or ([rack.place(name)] if rack.unit and name in MACHINE_SEATS else [])
+    ]
     pool_path: Path = ("services", "load_balancer", "pool")
     if pool is not None and pool_path and context.written(*pool_path):
         first, last = ends(pool)

@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from dataclasses import dataclass
 from typing import Any
 
 from ..base import mebibytes
@@ -84,82 +86,73 @@ def _candidates(context: Context, on: str | None) -> frozenset[str]:
     return frozenset(name for name, node in nodes.items() if node.role == on)
 
 
+@dataclass(frozen=True)
+class Demand:
+    """What some machines of a group want together, and the hypervisors that they may lie on."""
+
+    group: str
+    nodes: frozenset[str]
+    count: int
+    memory: float
+    cores: int
+
+
 def _capacity(context: Context) -> None:
     """More memory or cores than hypervisors have, where the manifest says how much that is."""
     hypervisors = context.manifest.hypervisors
     if hypervisors is None:
         return
+    candidates = {
+        on: _candidates(context, on) for group in context.manifest.machines.values() for on in (None, *group.on)
+    }
+    demands = []
+    for name, group in context.manifest.machines.items():
+        numbers = Counter(host.on for host in context.platform.of_group(name))
+        for on, count in numbers.items():
+            if candidates[on]:
+                demands.append(Demand(name, candidates[on], count, mebibytes(group.memory) / 1024, group.cores))
     nodes = hypervisors.nodes
-    machines = [host for host in context.platform.hosts if host.kind == "machine"]
-    wanted = {host.name: _candidates(context, host.on) for host in machines}
-    places = {frozenset(nodes), *(frozenset([name]) for name in nodes), *wanted.values()} - {frozenset()}
-    sizes = {name: (mebibytes(group.memory), group.cores) for name, group in context.manifest.machines.items()}
+    memory = {name: mebibytes(node.memory) / 1024 for name, node in nodes.items() if node.memory is not None}
+    cores = {name: float(node.cores) for name, node in nodes.items() if node.cores is not None}
     told: set[str] = set()
-    for place in sorted(places, key=lambda entry: (len(entry), sorted(entry))):
-        here = [host for host in machines if wanted[host.name] and wanted[host.name] <= place]
-        _memory(context, place, here, sizes, told)
-        _cores(context, place, here, sizes, told)
+    for place in sorted(
+        {frozenset(nodes), *(demand.nodes for demand in demands)}, key=lambda entry: (len(entry), sorted(entry))
+    ):
+        here = [demand for demand in demands if demand.nodes <= place]
+        where = ", ".join(sorted(place))
+        if here and place <= set(memory):
+            wants = {demand: demand.memory for demand in here}
+            _room(context, "memory", wants, [memory[name] for name in place], 1, where, told)
+        if here and place <= set(cores):
+            wants = {demand: float(demand.cores) for demand in here}
+            _room(context, "cores", wants, [cores[name] for name in place], hypervisors.overcommit, where, told)
 
 
-def _called(place: frozenset[str]) -> str:
-    return ", ".join(sorted(place))
-
-
-def _memory(context: Context, place: frozenset[str], here: list[Host], sizes: Any, told: set[str]) -> None:
-    nodes = context.manifest.hypervisors.nodes
-    if any(nodes[name].memory is None for name in place):
-        return
-    have = {name: mebibytes(nodes[name].memory) / 1024 for name in place}
-    wants = {group: memory / 1024 for group, (memory, _cores) in sizes.items()}
-    for host in here:
-        if wants[host.group] > max(have.values()) and host.group not in told:
-            told.add(host.group)
-            what = (
-                f"one machine wants {wants[host.group]:g} GiB, {_called(place)} has at most {max(have.values()):g} GiB"
-            )
-            context.error(("machines", host.group, "memory"), what, "less memory, or a bigger hypervisor in `on`")
-    total = sum(wants[host.group] for host in here)
-    if total > sum(have.values()) and not told:
-        groups = sorted({host.group for host in here}, key=lambda name: list(sizes).index(name))
-        told.update(groups)
-        what = (
-            f"machines on {_called(place)} want {total:g} GiB of memory together ({', '.join(groups)}), "
-            f"but there is {sum(have.values()):g} GiB"
-        )
-        context.error(("machines", _most(here, wants)), what, "fewer or smaller machines, or others in `on`", key=True)
-
-
-def _most(hosts: list[Host], each: dict[str, float]) -> str:
-    """The group that wants most."""
-    return max(
-        sorted({host.group for host in hosts}),
-        key=lambda name: sum(each[host.group] for host in hosts if host.group == name),
-    )
-
-
-def _cores(context: Context, place: frozenset[str], here: list[Host], sizes: Any, told: set[str]) -> None:
-    hypervisors = context.manifest.hypervisors
-    nodes = hypervisors.nodes
-    if any(nodes[name].cores is None for name in place):
-        return
-    have = {name: nodes[name].cores for name in place}
-    for host in here:
-        if sizes[host.group][1] > max(have.values()) and f"{host.group} cores" not in told:
-            told.add(f"{host.group} cores")
-            what = (
-                f"one machine wants {sizes[host.group][1]} cores, but {_called(place)} has at most {max(have.values())}"
-            )
-            context.error(("machines", host.group, "cores"), what, "fewer cores, or a bigger hypervisor in `on`")
-    total = sum(sizes[host.group][1] for host in here)
-    most = sum(have.values()) * hypervisors.overcommit
-    if total > most and "cores" not in told:
-        told.add("cores")
-        what = (
-            f"machines on {_called(place)} want {total} cores together, but {sum(have.values())} "
-            f"carry {most:g} (overcommit {hypervisors.overcommit:g})"
-        )
-        most_wanted = _most(here, {group: float(size[1]) for group, size in sizes.items()})
-        context.error(("machines", most_wanted), what, "fewer or smaller machines, or others in `on`", key=True)
+def _room(
+    context: Context,
+    what: str,
+    wants: dict[Demand, float],
+    have: list[float],
+    overcommit: float,
+    where: str,
+    told: set[str],
+) -> None:
+    """One machine against the biggest hypervisor, all against all of them; one error for each kind of room."""
+    unit = "GiB of memory" if what == "memory" else "cores"
+    total: Counter[str] = Counter()
+    for demand, each in wants.items():
+        total[demand.group] += int(each * demand.count)
+        if each > max(have) and f"{what} {demand.group}" not in told:
+            told.update({what, f"{what} {demand.group}"})
+            found = f"one machine wants {each:g} {unit}, {where} has at most {max(have):g}"
+            context.error(("machines", demand.group, what), found, "less, or a bigger hypervisor in `on`")
+    together = sum(each * demand.count for demand, each in wants.items())
+    if together > sum(have) * overcommit and what not in told:
+        told.add(what)
+        carries = f" (overcommit {overcommit:g}: {sum(have) * overcommit:g})" if overcommit != 1 else ""
+        found = f"machines on {where} want {together:g} {unit} together, but there is {sum(have):g}{carries}"
+        wanted = "fewer or smaller machines, or others in `on`"
+        context.error(("machines", total.most_common(1)[0][0]), found, wanted, key=True)
 
 
 def _apart(context: Context, hosts: list[Host]) -> int:
@@ -275,7 +268,7 @@ def _control_plane(context: Context) -> None:
         context.error(at, what, "1, 3, 5 or 7", f"did you mean {len(hosts) + 1}?")
     elif len(hosts) > 7:
         context.error(at, f"{len(hosts)} control planes slow etcd down", "1, 3, 5 or 7")
-    if section == "machines" and len(hosts) >= 3 and context.manifest.hypervisors is not None:
+    if section == "machines" and 3 <= len(hosts) <= 7 and context.manifest.hypervisors is not None:
         nodes = len(context.manifest.hypervisors.nodes)
         if nodes >= 2 and all(_candidates(context, host.on) for host in hosts) and _apart(context, hosts) < 2:
             context.warn(
