@@ -19,14 +19,14 @@ TEXT = "hush-hush-hush"
 
 
 class Playground:
-    def __init__(self, root: Path, folder: Path) -> None:
+    def __init__(self, root: Path, folder: Path, more: str = "") -> None:
         self.folder = folder
         self.notes = folder / "notes"
         source = re.search(r"<!-- worked example: notes.py -->\n```python\n(.*?)```", _page(root), re.S)
         assert source, "docs/engine.md has no worked example any more"
         library = folder / "library"
         library.mkdir()
-        (library / "notes.py").write_text(source[1])
+        (library / "notes.py").write_text(source[1].replace("prunes=True,", f"prunes=True, {more}"))
         (folder / "ansible.cfg").touch()
         self.environment = {
             **os.environ,
@@ -117,3 +117,13 @@ def test_plan_file_binds(ground: Playground) -> None:
     (ground.notes / "b").unlink()
     assert ground.run(wanted, plan_file=str(file))["changed"]
     assert (ground.notes / "a").read_text() == TEXT
+
+
+def test_a_careless_adapter_is_blanked(root: Path, tmp_path: Path) -> None:
+    """What an adapter returns in clear, though it was read as a secret, Ansible blanks: the second line of defence."""
+    told = "[change.current.fields['text'].reveal() for change in plan.changes if change.current]"
+    ground = Playground(root, tmp_path, f"more=lambda plan, result: {{'told': {told}}},")
+    ground.notes.mkdir()
+    (ground.notes / "a").write_text("written-by-hand")
+    result = ground.run([{"name": "a"}])
+    assert result["told"] and "written-by-hand" not in ground.output
