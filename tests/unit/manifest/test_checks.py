@@ -13,6 +13,18 @@ from .helpers import REMOVED, read, told
 
 GKE = {"kind": "gke", "project": "cater-two", "region": "europe-west1"}
 ERRORS: list[tuple[str, dict[str, Any], str, str]] = [
+    (
+        "a VIP where a machine would come",
+        {"kubernetes.vip": "10.10.48.77"},
+        "kubernetes.vip",
+        "lies in the range 10.10.48.0-10.10.79.255 of machines.worker",
+    ),
+    (
+        "another tool's word",
+        {"delivery.environments.production.from": "test"},
+        "delivery.environments.production.from",
+        "did you mean source?",
+    ),
     # addresses
     (
         "two nodes, one address",
