@@ -12,7 +12,7 @@ version_added: 0.1.0
 author:
   - The Socle authors (@socle-platform)
 description:
-  - Reads the interfaces of nodes, in the words that M(socle.platform.proxmox_networks) takes, and says where changes are
+  - Reads the interfaces of nodes, in the words that M(socle.platform.proxmox_networks) takes. Says where changes are
     staged that are not applied.
 options:
   nodes:

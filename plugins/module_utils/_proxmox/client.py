@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import Any
 from urllib.parse import quote
 
-from .._objects import Fault
+from .._objects import AdapterError, Fault
 from .._values import Secret, bare, clear_texts, scrub, secrets_in
 from .._wait import Backoff, Deadline, Progress
 from .errors import Busy, LoginFailed, ProxmoxError, Uncertain, Unreachable, Untrusted, of_answer
@@ -296,7 +296,7 @@ def classify(error: Exception) -> Fault:
 
 def explain(error: Exception) -> tuple[str, str]:
     """For an engine's Reader: the API's own sentence with the request, and what to do next."""
-    if isinstance(error, ProxmoxError):
+    if isinstance(error, AdapterError):
         return error.sentence, error.hint
     return f"{type(error).__name__}: {error}", ""
 

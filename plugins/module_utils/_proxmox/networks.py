@@ -366,8 +366,8 @@ class NetworksWriter(ApiWriter):
 
         def apply() -> None:
             upid = pve.put(f"/nodes/{node}/network")
-            # The connection may go down with the network it changes: half of the time is for coming back.
-            pve.wait(upid, f"{node}: reload of the network", step.deadline.within(self._seconds() / 2))
+            # The connection may go down with the network it changes: most of the time is for coming back.
+            pve.wait(upid, f"{node}: reload of the network", step.deadline.within(self._seconds() / 4))
 
         if not self.parameters["try_mode"]:
             apply()

@@ -143,9 +143,9 @@ def attempt(
     failure = ""
     try:
         change()
-    except (Busy, Uncertain) as error:
+    except (Busy, Uncertain, WaitFailed) as error:
         # The answer may be lost just because the change has its effect; what counts is whether the node is reached.
-        failure = error.sentence
+        failure = str(error)
     except AdapterError as error:
         _return_now(armed, step, tools)
         told = _returned(armed, step, tools, terms, f"the change failed: {error.sentence}")

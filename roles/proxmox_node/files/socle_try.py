@@ -202,12 +202,9 @@ class Guard:
             self.answer(token, f"socle-try armed {token}")
         if state is None:
             return
+        left = state["until"] - self.now()
         # A clock that was set back must not keep a node locked out for longer than was asked.
-        if (
-            state.get("reverting")
-            or self.now() >= state["until"]
-            or state["until"] - self.now() > state["seconds"] + 60
-        ):
+        if state.get("reverting") or left <= 0 or left > state["seconds"] + 60:
             self.revert(state)
 
     def asked(self):
