@@ -98,6 +98,9 @@ class ActionModule(ActionBase):
         return os.environ | changed
 
     def _problems(self, report: Report, code: int, errors: str) -> list[str]:
+        if code == 0:
+            # Ansible itself is content: what failed was rescued. A refusal stays one.
+            report.problems = [record for record in report.problems if record["type"] != "failed"]
         problems = [f"{record['task']} on {record['host']}: {record['message']}" for record in report.problems]
         if code not in USUAL or not report.whole or (code and not report.problems and not report.later):
             problems.append(f"the run in check mode ended with exit status {code}: {errors or 'it said nothing'}")

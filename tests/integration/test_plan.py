@@ -199,6 +199,31 @@ def test_a_host_that_cannot_be_reached_for_another_reason_fails_the_plan(ground:
     assert not ground.file.exists()
 
 
+def test_what_a_phase_rescues_is_no_problem(ground: Ground) -> None:
+    """Catches a plan that fails because of a task whose failure the phase itself deals with."""
+    (ground.folder / "site.yml").write_text(
+        "- hosts: localhost\n  gather_facts: false\n  tasks:\n"
+        "    - block: [{ansible.builtin.fail: {msg: no}}]\n"
+        "      rescue: [{ansible.builtin.debug: {msg: well}}]\n"
+        "    - {ansible.builtin.fail: {msg: no}, ignore_errors: true}\n"
+    )
+    done = ground.plan()
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Plan for site.yml: nothing to change" in done.stdout
+
+
+def test_the_tasks_of_the_second_run_report_to_the_first_one(ground: Ground) -> None:
+    """Catches minutes of silence while a large platform is planned."""
+    (ground.folder / "site.yml").write_text(
+        "- hosts: localhost\n  gather_facts: false\n  tasks:\n"
+        "    - {name: Look around, work: {events: 4, seconds: 0.4}}\n"
+    )
+    library = f"{MODULES}:{MODULES.parent / 'progress_modules'}"
+    done = ground.plan(ANSIBLE_LIBRARY=library, ANSIBLE_CALLBACKS_ENABLED="socle.platform.progress")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "  Look around: 4 of 4 objects in 0." in done.stdout
+
+
 def test_a_playbook_that_breaks_off_is_no_plan(ground: Ground) -> None:
     """Catches `nothing to change` said of a run that never looked."""
     (ground.folder / "site.yml").write_text("- hosts: localhost\n  tasks:\n    - no_such_module: {}\n")

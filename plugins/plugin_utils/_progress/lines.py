@@ -125,7 +125,7 @@ def cut(text: str, columns: int) -> str:
 
 
 def _count(task: Task) -> str:
-    return f"{task.done}/{task.total}" if task.total else str(task.done)
+    return f"{task.done}/{task.total}" if task.total else f"step {task.done}"
 
 
 def _at(task: Task, now: float) -> str:
