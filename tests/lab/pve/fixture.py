@@ -84,8 +84,8 @@ class Client:
         is_json = "json" in (answer.getheader("Content-Type") or "") and data
         return answer.status, answer.reason, json.loads(data) if is_json else {"data": data.decode(), "text": True}
 
-    def call(self, method: str, path: str, **params: Any) -> Any:
-        """The `data` of an answer; RefusedError for 400 and more. `_` in a name stands for `-`."""
+    def call(self, method: str, path: str, /, **params: Any) -> Any:
+        """The `data` of an answer; RefusedError for 400 and more. `__` in a name stands for `-`."""
         named = {name.replace("__", "-"): value for name, value in params.items() if value is not None}
         target, body = f"/api2/json{path}", None
         if named and method in ("GET", "DELETE"):
@@ -98,16 +98,16 @@ class Client:
             raise RefusedError(status, reason, answer)
         return answer.get("data")
 
-    def get(self, path: str, **params: Any) -> Any:
+    def get(self, path: str, /, **params: Any) -> Any:
         return self.call("GET", path, **params)
 
-    def post(self, path: str, **params: Any) -> Any:
+    def post(self, path: str, /, **params: Any) -> Any:
         return self.call("POST", path, **params)
 
-    def put(self, path: str, **params: Any) -> Any:
+    def put(self, path: str, /, **params: Any) -> Any:
         return self.call("PUT", path, **params)
 
-    def delete(self, path: str, **params: Any) -> Any:
+    def delete(self, path: str, /, **params: Any) -> Any:
         return self.call("DELETE", path, **params)
 
     def login(self, user: str, password: str) -> Client:
@@ -173,7 +173,7 @@ class Pve:
 
     # --- the back door
 
-    def control(self, method: str, what: str, **args: Any) -> Any:
+    def control(self, method: str, what: str, /, **args: Any) -> Any:
         client = Client(self.url, {"X-Control-Token": self.control_token})
         with contextlib.closing(client):
             status, _reason, data = client.raw(method, f"/control/{what}", json.dumps(args).encode() if args else None)

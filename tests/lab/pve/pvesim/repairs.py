@@ -126,7 +126,13 @@ class Repairs:
         """A user who is let in although the last thing seen was that it is disabled; rights it is seen to have."""
         who = self.row.get("as")
         site = self.replay.site
-        if not who or who.startswith("token:") or self.row["status"] == 401:
+        if not who or self.row["status"] == 401:
+            return
+        if who.startswith("token:"):
+            user, _, name = who[len("token:") :].partition("!")
+            if name and name not in site.users.get(user, {}).get("tokens", {}):
+                self._send("POST", "/access/users", {"userid": user})
+                self._send("POST", f"/access/users/{user}/token/{name}", {"privsep": int(user != "root@pam")})
             return
         if who in site.users and not site.user_enabled(who):
             self._send("PUT", f"/access/users/{who}", {"enable": 1})

@@ -4,13 +4,15 @@
 """Sends a recording's requests to a simulator and compares the answers.
 
 A recording has gaps, and it lacks what its requests do not carry: token secrets, what a guest's agent does, files laid on a
-node by hand. repairs.py puts these right before a row is sent.
+node by hand. repairs.py and explain.py make up for that before a row is sent; whatever they do is a request to the simulator
+itself, and the row is then answered by its own code.
 """
 
 from __future__ import annotations
 
 import gzip
 import json
+import pickle
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +21,8 @@ from urllib.parse import quote, urlencode
 
 from . import auth, tasks
 from .app import App, Request
-from .compare import difference
+from .compare import difference, masked
+from .explain import candidates, told_later
 from .repairs import Repairs, api_path
 from .routes import ROUTES
 from .world import Clock, Fleet, Site
@@ -64,6 +67,7 @@ class Replay:
         self.report = Report()
         self.upids: dict[str, str] = {}
         self.digests: dict[str, str] = {}
+        self.said = ""
         self.app = self._world(rows[0] if rows else {})
 
     # --- the world at the start
@@ -98,28 +102,75 @@ class Replay:
         return self.report
 
     def _row(self, index: int, row: dict[str, Any]) -> Verdict:
-        path = api_path(row["path"])
-        verdict = Verdict(row.get("n", index), row["method"], path, "matched")
+        verdict = Verdict(row.get("n", index), row["method"], api_path(row["path"]), "matched")
         if not self._implemented(row):
             verdict.kind = "unknown"
             return verdict
         self._clock(row)
         repairs = Repairs(self, index, row)
+        kept = self._keep() if self.repair and repairs.gap else b""
+        why, later = self._attempt(repairs)
+        if kept and (why or later) and self._explained(repairs, kept, why):
+            why = ""
+        verdict.why, verdict.repaired = why, repairs.done
+        verdict.kind = "different" if why else "matched"
+        return verdict
+
+    def _attempt(self, repairs: Repairs) -> tuple[str, str]:
+        """Send the row; how its answer differs, and how the end of its task does from what is told later."""
+        index, row = repairs.index, repairs.row
         repairs.run(lost=self.repair)
-        verdict.repaired = repairs.done
         response = self.app.handle(self._request(row))
         text = response.body.decode("utf-8", "replace")
         try:
             body = json.loads(text) if response.content_type.startswith("application/json") else text
         except ValueError:
             body = text
-        answer = {"status": response.status, "reason": response.reason, "body": body}
-        verdict.why = difference(path, row, answer)
-        verdict.kind = "different" if verdict.why else "matched"
+        why = difference(
+            api_path(row["path"]), row, {"status": response.status, "reason": response.reason, "body": body}
+        )
         self._learn(row, body)
         if not self._burst(index):
             tasks.settle(self.app.fleet)
-        return verdict
+        self.said = response.reason if response.status >= 400 else ""
+        if isinstance(body, dict) and body.get("errors"):
+            self.said += " " + " ".join(body["errors"].values())
+        end = told_later(self, index, row)
+        data = body.get("data") if isinstance(body, dict) else None
+        task = self.site.tasks.get(data) if isinstance(data, str) else None
+        if isinstance(data, dict) and "exitstatus" in data:
+            self.said = str(data["exitstatus"])
+        later = ""
+        if task and task.status and end and masked(task.status) != masked(end):
+            self.said = later = task.status
+        return why, later
+
+    def _explained(self, repairs: Repairs, kept: bytes, why: str) -> bool:
+        """Look for missing requests after which the row is answered as it was recorded; the world is left accordingly."""
+        said, index, row = self.said, repairs.index, repairs.row
+        self._restore(kept)
+        for actions in list(candidates(self, index, row, said)):
+            for method, path, params in actions:
+                self.send(method, path, params)
+                tasks.settle(self.app.fleet)
+            again = Repairs(self, index, row)
+            now, later = self._attempt(again)
+            if not now and not later:
+                repairs.done = True
+                return True
+            self._restore(kept)
+        self._attempt(Repairs(self, index, row))
+        return not why
+
+    def _keep(self) -> bytes:
+        return pickle.dumps((self.app.fleet.sites, self.upids, self.digests))
+
+    def _restore(self, kept: bytes) -> None:
+        # The bytes were made by _keep() of this very object.
+        self.app.fleet.sites, self.upids, self.digests = pickle.loads(kept)  # noqa: S301  # see above
+        self.app.fleet.agenda.clear()
+        self.app.fleet.jobs.clear()
+        self.app.fleet.spoil = {}
 
     def _implemented(self, row: dict[str, Any]) -> bool:
         path = "/" + "/".join(p for p in api_path(row["path"]).split("/") if p)
@@ -163,15 +214,22 @@ class Replay:
         elif params and (method in ("GET", "DELETE") or encoding == "query"):
             path += "?" + urlencode(params, doseq=True)
         elif params and encoding == "json":
-            body = json.dumps(self._digested(params)).encode()
+            body = json.dumps(self._digested(params, row)).encode()
             headers.setdefault("content-type", "application/json")
         elif params:
-            body = urlencode(self._digested(params), doseq=True).encode()
+            body = urlencode(self._digested(params, row), doseq=True).encode()
         headers.update(self._login(row, headers))
         return Request(method, path, headers, body, self.node)
 
-    def _digested(self, params: dict[str, Any]) -> dict[str, Any]:
-        return {k: self.digests.get(v, v) if k == "digest" else v for k, v in params.items()}
+    def _digested(self, params: dict[str, Any], row: dict[str, Any]) -> dict[str, Any]:
+        digest = params.get("digest")
+        if digest is None:
+            return params
+        match = re.search(r"/qemu/(\d+)/", row["path"])
+        guest = self.site.guests.get(int(match[1])) if match else None
+        known = self.digests.get(digest, digest)
+        # One that was accepted was the newest, even where the row it was read from is missing.
+        return {**params, "digest": guest.digest if guest and row["status"] == 200 else known}
 
     def _translate(self, path: str) -> str:
         for before, after in self.upids.items():
