@@ -11,6 +11,7 @@ own ensurepip and the configured package index.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -77,7 +78,16 @@ def run() -> tuple[bool, str]:
         text=True,
         check=False,
     )
-    return done.returncode == 0, done.stdout + done.stderr
+    return done.returncode == 0, findings(done.stdout + done.stderr)
+
+
+def findings(output: str) -> str:
+    """What ansible-test found, without the names of its tests and of every package that it installs."""
+    noise = re.compile(
+        r"\s*(Running sanity test|Installing |Using cached|Looking in|Processing |Successfully |Collecting "
+        r"|Downloading |\[notice\]|See documentation|━|$)"
+    )
+    return "\n".join(line for line in output.splitlines() if not noise.match(line))
 
 
 if __name__ == "__main__":
