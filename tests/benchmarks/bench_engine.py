@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import conftest  # noqa: F401 - makes the collection importable from the checkout
 from ansible_collections.socle.platform.plugins.module_utils import _module, _plan
 from ansible_collections.socle.platform.plugins.module_utils._reconcile import (
     Change,
@@ -68,7 +69,7 @@ def _best(work: Callable[[], object]) -> float:
 
 
 def _row(name: str, ours: float, theirs: float | None, note: str) -> dict[str, Any]:
-    ratio = None if theirs is None else ours / theirs
+    ratio = None if theirs is None else theirs / ours
     return {"name": name, "ours": ours, "theirs": theirs, "ratio": ratio, "unit": "s", "runs": RUNS, "note": note}
 
 
@@ -99,8 +100,3 @@ def run() -> list[dict[str, Any]]:
         _row("engine: result of 10,000 unchanged objects", _best(result), None, "objects, diff and plan section"),
         _row("engine: create 10,000 objects in memory", _best(create), None, "order, eight workers, reading back"),
     ]
-
-
-if __name__ == "__main__":
-    for row in run():
-        print(row)

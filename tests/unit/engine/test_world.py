@@ -140,7 +140,7 @@ def must_hide(*values: Any) -> None:
             assert shape not in text
 
 
-@settings(max_examples=1200, **EXAMPLES)
+@settings(max_examples=900, **EXAMPLES)
 @given(cases(HARMLESS))
 def test_converges_whatever_answers_are_lost(case: Case) -> None:
     """Lost, late, slow, busy answers at any call: one run reaches the set, nothing twice, then nothing to do."""
@@ -158,7 +158,7 @@ def test_converges_whatever_answers_are_lost(case: Case) -> None:
     must_hide(made, result, talk.events, talk.waits, again)
 
 
-@settings(max_examples=1200, **EXAMPLES)
+@settings(max_examples=900, **EXAMPLES)
 @given(cases(FAULTS + KILLS))
 def test_a_second_run_repairs_any_death(case: Case) -> None:
     """Errors and kills at any call: no duplicate, no unasked delete, and one clean run later all is as wanted."""
