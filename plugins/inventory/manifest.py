@@ -62,6 +62,14 @@ EXIT_STATUS = 4
 OURS = re.compile(rb"""^plugin:[ ]*['"]?socle\.platform\.manifest['"]?[ ]*(?:#.*)?\r?$""", re.MULTILINE)
 
 
+def keeps_secrets(path: str) -> bool:
+    """The encrypted file beside a manifest is no inventory; Ansible's own plugins would make hosts of it."""
+    if not path.endswith((".vault.yml", ".vault.yaml")):
+        return False
+    folder = Path(path).parent
+    return any(folder.glob("*.socle.yml")) or any(folder.glob("*.socle.yaml"))
+
+
 class InventoryModule(BaseInventoryPlugin):
     """Ansible's side of a manifest: read, print or hand over."""
 
@@ -73,6 +81,8 @@ class InventoryModule(BaseInventoryPlugin):
             return True
         if not path.endswith((".yml", ".yaml")):
             return False
+        if keeps_secrets(path):
+            return True
         try:
             with Path(path).open("rb") as file:
                 return bool(OURS.search(file.read(65536)))
@@ -81,6 +91,8 @@ class InventoryModule(BaseInventoryPlugin):
 
     def parse(self, inventory: Any, loader: Any, path: str, cache: bool = True) -> None:
         super().parse(inventory, loader, path, cache)
+        if keeps_secrets(path):
+            return
         result = validate_file(path, self._content(path))
         for warning in result.warnings:
             self.display.warning("\n".join(warning.lines(path)))

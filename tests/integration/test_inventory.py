@@ -318,3 +318,16 @@ def test_a_copy_elsewhere_means_the_same(root: Path, tmp_path: Path, empty_confi
     for variables in ours["_meta"]["hostvars"].values():
         variables.pop("ansible_local", None)  # Ansible's own, by inject_facts_as_vars
     assert listed(root, str(tmp_path / "onprem"), config=empty_config, cwd=tmp_path) == ours
+
+
+def test_the_secrets_file_beside_the_manifest_is_no_inventory(root: Path, place: Path, tmp_path: Path):
+    """Ansible reads every file of an inventory folder: it would ask for the password, or make a group `secrets`."""
+    password = tmp_path / "password"
+    password.write_text("correct horse\n")
+    (place / "secrets.vault.yml").write_text("secrets:\n  a/b: {password: x}\n")
+    run(root, "ansible-vault", "encrypt", "--vault-password-file", str(password), str(place / "secrets.vault.yml"))
+    for more in ({}, {"ANSIBLE_VAULT_PASSWORD_FILE": str(password)}):
+        done = run(root, "ansible-inventory", "-i", str(place), "--list", **more)
+        assert done.returncode == 0
+        assert done.stderr == ""
+        assert "secrets" not in json.loads(done.stdout)["all"]["children"]

@@ -55,7 +55,7 @@ def found(value: Any) -> str:
         return "found a list"
     if isinstance(value, Vault):
         return "found an encrypted value"
-    return f"found '{shown(value, 60)}'"
+    return f"found '{shown(re.sub(r'//[^/@]*@', '//***@', str(value)), 60)}'"
 
 
 def is_template(value: Any) -> bool:

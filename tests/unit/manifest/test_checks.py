@@ -13,6 +13,44 @@ from .helpers import REMOVED, read, told
 
 GKE = {"kind": "gke", "project": "cater-two", "region": "europe-west1"}
 ERRORS: list[tuple[str, dict[str, Any], str, str]] = [
+    ("a cloud called like a cluster", {"clouds.swarm": GKE}, "clouds.swarm", "means something else"),
+    ("a cloud joined with itself", {"clouds.canada.peers": ["canada"]}, "clouds.canada.peers[0]", "with itself"),
+    (
+        "a pool upside down",
+        {"clouds.two": {**GKE, "mode": "standard", "pools": {"a": {"min": 4, "max": 2}}}},
+        "clouds.two.pools.a.min",
+        "at least 4, at most 2 nodes",
+    ),
+    (
+        "Auto Mode with pools",
+        {"clouds.aws": {"kind": "eks", "region": "eu-west-1", "pools": {"a": {}}}},
+        "clouds.aws.pools",
+        "mode: pools",
+    ),
+    (
+        "a new project nobody pays for",
+        {"clouds.canada.create_project": True},
+        "clouds.canada.create_project",
+        "billing",
+    ),
+    ("backups without a bucket", {"backups": {"to": "s3"}}, "backups.to", "need bucket"),
+    (
+        "a service without any cluster",
+        {
+            "kubernetes": REMOVED,
+            "clouds": {"run": {**GKE, "kind": "cloud_run", "database": {"postgres": "17"}}},
+            "services": {"ingress": {}},
+            "delivery.environments": {"test": {}},
+        },
+        "services.ingress",
+        "no cluster that could carry it",
+    ),
+    (
+        "a DNS challenge for nobody's zone",
+        {"services.certificates": {"email": "a@example.org", "challenge": "dns"}},
+        "services.certificates.challenge",
+        "dns_provider",
+    ),
     (
         "a VIP where a machine would come",
         {"kubernetes.vip": "10.10.48.77"},
@@ -636,6 +674,12 @@ def test_error(changes: dict[str, Any], path: str, said: str):
 
 
 WARNINGS: list[tuple[str, dict[str, Any], str, str]] = [
+    (
+        "a control plane for everybody",
+        {"clouds.canada.authorized_networks": {"all": "0.0.0.0/0"}},
+        "clouds.canada.authorized_networks.all",
+        "everybody",
+    ),
     (
         "a literal token",
         {
