@@ -55,6 +55,10 @@ class Site:
         assert status == 200, answer
         return answer
 
+    def fault(self, **row: Any) -> None:
+        """One fault to come, as the simulator's faults are described."""
+        self.simulator.app.faults.add(row)
+
     def reset(self) -> None:
         self.control("POST", "reset")
 
