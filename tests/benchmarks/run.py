@@ -3,9 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """`make bench`: our work beside the peer's on the same data in one run, as ratios.
 
-Each `bench_NAME.py` beside this file has `run() -> list[dict]` with rows of name, ours, theirs, ratio, unit, runs and,
-where there is something to say, note. `theirs` and `ratio` are None where nobody does the same work. The rows go to
-build/bench.json; a full run also writes the table of docs/benchmarks.md.
+Each `bench_NAME.py` beside this file has `run() -> list[dict]` with rows of name, ours, theirs, unit, runs and, where
+there is something to say, note. `theirs` is None where nobody does the same work. The ratio is made here, the same way
+for all: theirs / ours, above 1 where we are faster or lighter. The rows go to build/bench.json; a full run also writes
+the table of docs/benchmarks.md.
 """
 
 from __future__ import annotations
@@ -81,7 +82,9 @@ def main() -> int:
         if only and name not in only:
             continue
         print(f"bench: {name} ...", file=sys.stderr, flush=True)
-        rows += load(path).run()
+        for row in load(path).run():
+            row["ratio"] = row["theirs"] / row["ours"] if row.get("theirs") and row["ours"] else None
+            rows.append(row)
     print(table(rows))
     out = ROOT / "build" / "bench.json"
     out.parent.mkdir(exist_ok=True)
