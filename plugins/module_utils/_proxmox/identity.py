@@ -13,15 +13,15 @@ from __future__ import annotations
 import hashlib
 import re
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from .properties import parse
 
 _ROOT = uuid.UUID("6f0c5b0e-6d51-5b0f-9a0a-3b9a6d4f7c11")
 _MAKING = re.compile(r"^socle: making (?P<machine>\S+) from (?P<template>.+)$", re.MULTILINE)
-# Ids that follow from a name are spread over this many, far from those that people give by hand.
-FIRST_ID, LAST_ID = 100_000, 999_999
+# Ids that follow from a name: far from those that people and Proxmox itself give, and so many that few ever clash.
+FIRST_ID, LAST_ID = 100_000_000, 999_999_999
 
 
 def machine_uuid(platform: str, name: str) -> str:
@@ -35,17 +35,14 @@ def machine_mac(platform: str, name: str, nic: str) -> str:
     return ":".join(f"{byte:02X}" for byte in raw)
 
 
-def machine_ids(platform: str, name: str) -> Iterator[int]:
-    """Ids to try for a machine without one of its own, always in the same order.
+def machine_id(platform: str, name: str) -> int:
+    """The id of a machine that is given none.
 
-    Two controllers that make the same machine at once reach for the same id, and the API lets one of them have it.
+    Whoever makes the same machine reaches for the same id, and the API gives it to one of them: that is the lock which
+    keeps two controllers from making a machine twice. So there is no second choice when it is taken.
     """
-    span = LAST_ID - FIRST_ID + 1
-    turn = 0
-    while True:
-        raw = hashlib.sha256(f"{platform}/{name}/{turn}".encode()).digest()
-        yield FIRST_ID + int.from_bytes(raw[:8], "big") % span
-        turn += 1
+    raw = hashlib.sha256(f"{platform}/{name}".encode()).digest()
+    return FIRST_ID + int.from_bytes(raw[:8], "big") % (LAST_ID - FIRST_ID + 1)
 
 
 def platform_tag(platform: str) -> str:

@@ -73,9 +73,7 @@ class Live:
         self.nodes: dict[str, dict[str, Any]] = {}
         self._kinds: dict[str, list[dict[str, Any]]] = {}
         self._ids: dict[int, dict[str, Any]] = {}
-        self._wanted = {machine.id for machine in machines if machine.id}
         self.spots: dict[str, tuple[int, str]] = {}
-        self.lost: set[int] = set()
         self.destroy_detached = False
         self.prune = False
         self._fresh: dict[str, Guest] = {}
@@ -201,18 +199,6 @@ class Live:
     def clones_running(self, node: str) -> list[str]:
         rows = self.pve.get(f"/nodes/{node}/tasks", source="active", typefilter="qmclone", limit=500)
         return [str(row["upid"]) for row in rows if not row.get("endtime")]
-
-    def free_id(self, machine: Machine) -> int:
-        """The id for a new machine: its own, or the first of its series that nobody has."""
-        if machine.id:
-            return machine.id
-        with self.lock:
-            others = {vmid for name, (vmid, _) in self.spots.items() if name != machine.name}
-        return next(
-            vmid
-            for vmid in identity.machine_ids(self.platform, machine.name)
-            if not (vmid in self._ids or vmid in self.lost or vmid in self._wanted or vmid in others)
-        )
 
 
 def _coming(key: str, row: Mapping[str, Any]) -> Any:

@@ -134,7 +134,7 @@ class Machines:
                 continue
             vmid, node = live.spots.get(change.key, (0, ""))
             found[change.key] = {
-                "id": vmid or live.free_id(machine),
+                "id": vmid or machine.id,
                 "node": node or planned.get(change.key, ""),
                 "uuid": machine.uuid,
                 "addresses": list(machine.addresses),

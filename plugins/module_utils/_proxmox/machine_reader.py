@@ -91,11 +91,8 @@ class MachineReader(Reader):
     def _candidates(self, wanted: Sequence[Machine], rows: Mapping[int, Mapping[str, Any]]) -> list[Mapping[str, Any]]:
         """Guests that are likely one of the machines: by id, by name, or too new to have shown a name."""
         names = {machine.name.lower() for machine in wanted}
-        ids = {machine.id for machine in wanted if machine.id}
+        ids = {machine.id for machine in wanted}
         ids |= {self.live.spots[machine.name][0] for machine in wanted if machine.name in self.live.spots}
-        for machine in wanted:
-            if not machine.id:
-                ids.add(next(identity.machine_ids(self.live.platform, machine.name)))
         return [
             row
             for vmid, row in rows.items()
@@ -118,25 +115,31 @@ class MachineReader(Reader):
         live = self.live
         read = live.each(lambda row: live.guest_or_none(int(row["vmid"]), str(row["node"])), candidates)
         owners: dict[str, list[Guest]] = {machine.name: [] for machine in wanted}
-        expected = {
-            machine.id
-            or live.spots.get(machine.name, (0, ""))[0]
-            or next(identity.machine_ids(live.platform, machine.name)): machine.name
-            for machine in wanted
-        }
+        expected = {machine.id: machine.name for machine in wanted}
         strangers: list[Guest] = []
         for guest in read:
             if guest is None:
                 continue
             name = live.owner(guest)
-            if not name and guest.lock in UNBORN and not guest.name:
+            if not name and guest.lock == "clone" and not guest.name:
                 # A clone under way shows nothing but its lock; whose it is, is checked again when it is done.
-                name = expected.get(guest.vmid, "")
+                name = self._unborn(guest, expected.get(guest.vmid, ""))
             if name:
                 owners.setdefault(name, []).append(guest)
             else:
                 strangers.append(guest)
         return owners, strangers
+
+    def _unborn(self, guest: Guest, name: str) -> str:
+        if name and not self.live.clones_running(guest.node):
+            again = self.live.guest_or_none(guest.vmid, guest.node)
+            if again is not None and again.lock == "clone" and not again.name:
+                self.findings.append(
+                    f"machine {name}: guest {guest.vmid} on {guest.node} is a clone that died before it got a name, so "
+                    f"nothing proves whose it is; if it is of no use, run `qm unlock {guest.vmid} && qm destroy "
+                    f"{guest.vmid}` on {guest.node}"
+                )
+        return name
 
     def _report(
         self,
@@ -146,7 +149,8 @@ class MachineReader(Reader):
         wanted: Sequence[Machine],
     ) -> None:
         """Whoever has a wanted id or name without being that machine is a finding."""
-        by_id = {machine.id: machine for machine in wanted if machine.id}
+        # A machine that shall be absent and was given no id is simply not there when its id is somebody else's.
+        by_id = {machine.id: machine for machine in wanted if machine.present or machine.fixed}
         by_name = {machine.name.lower(): machine.name for machine in wanted}
         for name, guests in owners.items():
             for guest in guests:
@@ -155,14 +159,14 @@ class MachineReader(Reader):
             self._stranger(guest, by_id, by_name, owners)
         for vmid, machine in by_id.items():
             row = rows.get(vmid)
-            if row is not None and row.get("type") == "lxc":
+            if row is not None and row.get("type") == "lxc" and not owners.get(machine.name):
                 self.findings.append(_taken(machine, f"container {row.get('name', '')} on {row.get('node')}"))
 
     def _misnamed(self, name: str, guest: Guest) -> None:
         machine = self.live.machines.get(name)
         if machine is None:
             return
-        if machine.id and machine.id != guest.vmid:
+        if machine.fixed and machine.id != guest.vmid:
             self.findings.append(
                 f"machine {name}: it exists with id {guest.vmid} on {guest.node}, and id {machine.id} is wanted; ids "
                 f"cannot change: write id {guest.vmid}, or remove the machine and make it anew"
@@ -182,7 +186,7 @@ class MachineReader(Reader):
     ) -> None:
         machine = by_id.get(guest.vmid)
         name = by_name.get(guest.name.lower(), "")
-        if machine is not None:
+        if machine is not None and not owners.get(machine.name):
             self.findings.append(_taken(machine, str(guest)))
         elif name:
             ours = f"; the machine itself is {owners[name][0]}" if owners.get(name) else ""
@@ -206,7 +210,8 @@ class MachineReader(Reader):
             pending=list(guest.pending) if guest.running else [],
         )
         incomplete = ""
-        if not complete and guest.lock in UNBORN and not live.clones_running(guest.node):
+        proven = bool(live.owner(guest))
+        if proven and not complete and guest.lock in UNBORN and not live.clones_running(guest.node):
             incomplete = f"the clone died midway (guest {guest.vmid} on {guest.node} keeps the lock '{guest.lock}')"
         elif not complete and machine is not None and machine.present:
             _, template = identity.being_made(guest.config)
@@ -219,7 +224,7 @@ class MachineReader(Reader):
             fields,
             identity={"id": guest.vmid, "machine": f"{live.platform}/{name}"},
             revision=guest.digest,
-            owned=bool(live.owner(guest)),
+            owned=proven,
             incomplete=incomplete,
         )
 
@@ -252,5 +257,5 @@ def _new(row: Mapping[str, Any]) -> bool:
 def _taken(machine: Machine, by: str) -> str:
     return (
         f"machine {machine.name}: id {machine.id} is taken by {by}, which is not this machine; it is not touched: "
-        "give the machine another id, or remove that guest"
+        "give the machine an id of its own that is free, or remove that guest"
     )

@@ -45,7 +45,7 @@ class MachineWriter(Writer):
         """Clone and finish. The id is claimed by the clone itself; who comes second is told, and looks again."""
         machine = self.live.machines[change.key]
         node, template = self._where(machine)
-        vmid = self.live.free_id(machine)
+        vmid = machine.id
         with self.live.lock:
             self.live.spots[machine.name] = (vmid, node)
         guest = self._clone(machine, template, vmid, node, step)
@@ -117,16 +117,15 @@ class MachineWriter(Writer):
         """Somebody has the id. If it is this machine, made by another controller, a further look finds it."""
         self.live.refresh()
         row = self.live.ids().get(vmid)
-        if row is not None and row.get("type") == "qemu":
+        whose = "another guest"
+        if row is None:
+            return Uncertain(error.said, "whoever took that id is gone again", where=error.where)
+        if row.get("type") == "qemu":
             guest = self.live.guest_or_none(vmid, str(row["node"]))
-            if guest is not None and (guest.lock in UNBORN or self.live.owner(guest) == machine.name):
+            if guest is None or guest.lock == "clone" or self.live.owner(guest) == machine.name:
                 return Uncertain(error.said, "another run is making the same machine", where=error.where)
-        if machine.id:
-            return AdapterError(error.sentence, "somebody took that id meanwhile; give the machine another one")
-        with self.live.lock:
-            self.live.lost.add(vmid)
-            self.live.spots.pop(machine.name, None)
-        return Busy(error.said, "the next id is tried", where=error.where)
+            whose = str(guest)
+        return AdapterError(error.sentence, f"{whose} took that id meanwhile; give the machine an id of its own")
 
     def _clone_failed(self, error: TaskFailed, template: Template) -> AdapterError:
         return AdapterError(f"cloning {template.name} failed: {error.sentence}", error.hint)
@@ -140,9 +139,7 @@ class MachineWriter(Writer):
             raise AdapterError("there is nothing to change", "this is a defect; please report it")
         vmid, node = int(current.fields["id"]), str(current.fields["node"])
         guest = self._born(change, step, vmid, node)
-        whose = self.live.owner(guest)
-        unborn = guest.lock in UNBORN and not guest.name
-        if whose != change.key and not unborn:
+        if self.live.owner(guest) != change.key:
             raise Moved(
                 f"guest {vmid} on {node} is not this machine any more: it is {guest.name or 'without a name'}, uuid "
                 f"{identity.uuid_of(guest.config) or 'unknown'}; nothing was done to it",

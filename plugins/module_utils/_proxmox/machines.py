@@ -16,7 +16,7 @@ from typing import Any
 from .._objects import Desired, DesiredError
 from .._values import Unknown
 from . import guests
-from .identity import machine_mac, machine_uuid, platform_tag
+from .identity import machine_id, machine_mac, machine_uuid, platform_tag
 from .placement import Placed
 from .sizes import GIB, MIB, parse_size, show_size
 
@@ -36,6 +36,7 @@ class Machine:
     uuid: str
     present: bool = True
     id: int = 0
+    fixed: bool = False  # the id was given, and does not follow from the name
     node: str = ""
     nodes: tuple[str, ...] = ()
     group: str = ""
@@ -96,7 +97,8 @@ def _machine(
             "a linked clone (full: false) lives on its template's storage; leave out storage, or set full: true"
         )
     common: dict[str, Any] = {
-        "id": vmid,
+        "id": vmid or machine_id(platform, name),
+        "fixed": bool(vmid),
         "node": given.get("node", ""),
         "nodes": tuple(given.get("nodes", default_nodes)),
         "group": given.get("group", ""),
@@ -271,7 +273,7 @@ def _clashes(machines: Sequence[Machine]) -> list[str]:
     ]
     seen: dict[tuple[str, Any], str] = {}
     for machine in machines:
-        keys: list[tuple[str, Any]] = [("id", machine.id)] if machine.id else []
+        keys: list[tuple[str, Any]] = [("id", machine.id)]
         keys += [("MAC address", nic["mac"]) for nic in machine.fields.get("nics", {}).values() if nic.get("mac")]
         keys += [("address", address) for address in machine.addresses]
         for key in keys:

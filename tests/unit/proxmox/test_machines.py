@@ -168,8 +168,9 @@ def test_an_id_that_was_given_to_another_guest_is_never_touched(cluster: Cluster
     cluster.foreign(vmid, "precious")
     assert not cluster.run([absent("web1")]).changed
     run = cluster.run([machine("web1")])
-    assert run.message == "" and cluster.site.guests[vmid].conf["name"] == "precious"
-    assert cluster.guest("web1").vmid != vmid
+    assert f"id {vmid} is taken by precious" in run.message and run.writes == []
+    assert cluster.run([machine("web1", id=700)]).message == "" and cluster.guest("web1").vmid == 700
+    assert cluster.site.guests[vmid].conf["name"] == "precious"
 
 
 @pytest.mark.parametrize("action", ["update", "absent"])
@@ -224,7 +225,7 @@ def test_protection_is_lifted_only_from_what_is_asked_to_be_absent(cluster: Clus
 
 def test_a_clone_that_was_left_by_a_killed_run_is_finished(cluster: Cluster) -> None:
     """It carries our mark and not yet our uuid; nothing else is taken for it."""
-    vmid = next(identity.machine_ids(PLATFORM, "web1"))
+    vmid = identity.machine_id(PLATFORM, "web1")
     with cluster.root() as pve:
         mark = identity.making(PLATFORM, "web1", "debian-13")
         pve.post("/nodes/pve1/qemu/9000/clone", newid=vmid, name="web1", description=mark)
@@ -234,7 +235,7 @@ def test_a_clone_that_was_left_by_a_killed_run_is_finished(cluster: Cluster) -> 
 
 
 def test_a_clone_under_way_by_another_run_is_waited_for(cluster: Cluster) -> None:
-    vmid = next(identity.machine_ids(PLATFORM, "web1"))
+    vmid = identity.machine_id(PLATFORM, "web1")
     cluster.control("POST", "durations", qmclone=1.0)
     with cluster.root() as pve:
         mark = identity.making(PLATFORM, "web1", "debian-13")
@@ -245,7 +246,7 @@ def test_a_clone_under_way_by_another_run_is_waited_for(cluster: Cluster) -> Non
 
 def test_a_half_made_clone_of_another_template_is_made_anew(cluster: Cluster) -> None:
     cluster.template(9001, "debian-14")
-    vmid = next(identity.machine_ids(PLATFORM, "web1"))
+    vmid = identity.machine_id(PLATFORM, "web1")
     with cluster.root() as pve:
         mark = identity.making(PLATFORM, "web1", "debian-14")
         pve.post("/nodes/pve1/qemu/9001/clone", newid=vmid, name="web1", description=mark)
@@ -256,7 +257,7 @@ def test_a_half_made_clone_of_another_template_is_made_anew(cluster: Cluster) ->
 
 def test_a_dead_clone_is_removed_by_root_and_named_with_the_command_to_a_token(cluster: Cluster) -> None:
     """Only root@pam may unlock; a token's user is told what to run."""
-    vmid = next(identity.machine_ids(PLATFORM, "web1"))
+    vmid = identity.machine_id(PLATFORM, "web1")
     mark = identity.making(PLATFORM, "web1", "debian-13")
     cluster.foreign(vmid, "web1", lock="clone", description=mark)
     told = cluster.run([machine("web1")], deadline=20)
