@@ -77,7 +77,10 @@ class Site:
         return out
 
     def kept(self) -> dict[str, dict[str, str]]:
-        argv = [str(BIN / "ansible-vault"), "view", "--vault-password-file", "key", str(self.file)]
+        return self.kept_with(self.folder / "key")
+
+    def kept_with(self, key: Path) -> dict[str, dict[str, str]]:
+        argv = [str(BIN / "ansible-vault"), "view", "--vault-password-file", str(key), str(self.file)]
         shown = subprocess.run(
             argv, cwd=self.folder, env=self.environment(), capture_output=True, text=True, check=True
         )
@@ -298,6 +301,32 @@ def test_the_phase_makes_what_the_manifest_declares(site: Site) -> None:
     # The lookup knows what was declared, without naming the kind again.
     site.run([store(site, "out", "shop/session")])
     assert (site.folder / "out").read_text() == kept["shop/session"]["key"]
+
+
+MANIFEST = """
+plugin: socle.platform.manifest
+platform: {name: cater, domain: cater.example.org}
+secrets: {generate: {shop/session: {kind: key32}, shop/password: {length: 40}}}
+"""
+
+
+def test_a_manifest_is_enough(site: Site, root: Path) -> None:
+    """From the manifest alone: the file is beside it, the phase makes what it declares, lookups find it, masked."""
+    beside = site.folder / "inventory"
+    beside.mkdir()
+    (beside / "platform.socle.yml").write_text(MANIFEST)
+    site.write(
+        [store(site, "out", "shop/session"), task("ansible.builtin.debug", msg="it is " + lookup("shop/password"))]
+    )
+    argv = ["-i", "inventory", "-vvv", "--diff", "-e", f"ansible_playbook_python={sys.executable}"]
+    runs = [site.start(root / "playbooks" / "secrets.yml", *argv), site.start(site.folder / "play.yml", *argv)]
+    outputs = [run.communicate(timeout=180)[0] for run in runs]
+    assert [run.returncode for run in runs] == [0, 0], outputs
+    kept = Site(beside, site.collections).kept_with(site.folder / "key")
+    assert set(kept) == {"shop/session", "shop/password"} and not site.file.exists()
+    assert (site.folder / "out").read_text() == kept["shop/session"]["key"]
+    values = [value for fields in kept.values() for value in fields.values()]
+    assert not any(value in output for value in values for output in outputs)
 
 
 def test_a_plan_of_the_module_binds(site: Site, tmp_path: Path) -> None:
