@@ -65,11 +65,14 @@ class SecretsAuth(Section):
     role: Text | None = Field(default=None, description="The role of the kubernetes and jwt methods.")
     role_id: Text | None = Field(default=None, description="The role id of AppRole.")
     secret_id: Text | None = Secret("The secret id of AppRole.", default=None)
+    secret_id_file: Text | None = Field(default=None, description="A file that holds the secret id.")
     token: Text | None = Secret("A token; better left to the caller's environment.", default=None)
+    token_file: Text | None = Field(default=None, description="A file that holds the token.")
     jwt: Text | None = Secret("The JSON Web Token of the jwt method, such as a CI job's.", default=None)
     jwt_file: Text | None = Field(
         default=None, description="A file that holds the token of the kubernetes or jwt method."
     )
+    jwt_env: Plain | None = Field(default=None, description="The environment variable that holds it (jwt).")
 
 
 class WantedSecret(Section):
@@ -81,6 +84,10 @@ class WantedSecret(Section):
     length: Annotated[int, Field(ge=8, le=4096)] | None = Field(
         default=None, description="Characters of a password, token or hex string."
     )
+    classes: list[Literal["lower", "upper", "digits", "symbols"]] = Field(
+        default=[], description="What a password has at least one of; letters and digits when not said."
+    )
+    symbols: Plain | None = Field(default=None, description="Which symbols a password may have.")
     name: Plain | None = Field(default=None, description="The common name of a CA, or the comment of a key.")
     days: Annotated[int, Field(ge=1, le=36500)] | None = Field(default=None, description="How long a CA is valid.")
 
@@ -103,6 +110,12 @@ class SecretsSection(Section):
     ca_file: Text | None = Field(default=None, description="The CA that signed the server's certificate (vault).")
     auth: SecretsAuth | None = Field(default=None, description="How to log in (vault).")
     file: Text | None = Field(default=None, description="The file, when it is not the one beside the manifest (file).")
+    vault_encrypt_identity: Plain | None = Field(
+        default=None, description="Which of several vault passwords encrypts the file (file)."
+    )
+    timeout: Annotated[int, Field(ge=1, le=3600)] | None = Field(
+        default=None, description="Seconds to wait for the server, or for the file's lock."
+    )
     generate: dict[SecretPath, WantedSecret] = Field(
         default={},
         description="Secrets of your own to make when missing.",

@@ -13,6 +13,73 @@ from .helpers import REMOVED, read, told
 
 GKE = {"kind": "gke", "project": "cater-two", "region": "europe-west1"}
 ERRORS: list[tuple[str, dict[str, Any], str, str]] = [
+    (
+        "approvers without a gate",
+        {"delivery.environments.test.approvers": ["ops"]},
+        "delivery.environments.test.approvers",
+        "gate: approval",
+    ),
+    (
+        "more approvals than people",
+        {
+            "delivery.environments.production": {
+                "on": "canada",
+                "gate": "approval",
+                "approvers": ["ada"],
+                "approvals": 2,
+            }
+        },
+        "delivery.environments.production.approvals",
+        "at most as many",
+    ),
+    ("a login without its role", {"secrets.auth": {"method": "jwt"}}, "secrets.auth", "needs role"),
+    (
+        "an option that a kind does not have",
+        {"secrets.generate": {"x/key": {"kind": "key32", "length": 12}}},
+        "secrets.generate.x/key.length",
+        "its options: none",
+    ),
+    (
+        "symbols without their class",
+        {"secrets.generate": {"x/key": {"symbols": "!?"}}},
+        "secrets.generate.x/key.symbols",
+        "symbols among the classes",
+    ),
+    (
+        "Spinnaker on a cluster that is not there",
+        {"delivery.spinnaker": {"on": "canda"}},
+        "delivery.spinnaker.on",
+        "did you mean canada?",
+    ),
+    (
+        "the chart of GitLab without a cluster",
+        {
+            "kubernetes": REMOVED,
+            "clouds": {"run": {**GKE, "kind": "cloud_run", "database": {"postgres": "17"}}},
+            "services": {},
+            "delivery": {"gitlab": {"install": "chart"}, "sonarqube": {}},
+        },
+        "delivery.gitlab.install",
+        "no cluster for the chart",
+    ),
+    (
+        "SonarQube without a cluster",
+        {"kubernetes": REMOVED, "clouds": {}, "services": {}, "delivery": {"sonarqube": {}}, "apps": {}},
+        "delivery.sonarqube",
+        "no cluster that could carry it",
+    ),
+    (
+        "runners in pods without a cluster",
+        {"kubernetes": REMOVED, "clouds": {}, "services": {}, "delivery": {"gitlab": {}, "runners": {}}, "apps": {}},
+        "delivery.runners",
+        "no cluster for the kubernetes executor",
+    ),
+    (
+        "machines for runners in pods",
+        {"delivery.runners": {"machines": "worker"}},
+        "delivery.runners.machines",
+        "executor: docker or shell",
+    ),
     ("a cloud called like a cluster", {"clouds.swarm": GKE}, "clouds.swarm", "means something else"),
     ("a cloud joined with itself", {"clouds.canada.peers": ["canada"]}, "clouds.canada.peers[0]", "with itself"),
     (
@@ -637,21 +704,13 @@ ERRORS: list[tuple[str, dict[str, Any], str, str]] = [
     ("a peer that is not there", {"clouds.canada.peers": ["rakc"]}, "clouds.canada.peers[0]", "did you mean rack?"),
     ("state without its bucket", {"terraform": {"state": {"kind": "gcs"}}}, "terraform.state.kind", "needs bucket"),
     # secrets
-    ("Vault without an address", {"secrets": {"backend": "vault"}}, "secrets.backend", "address is missing"),
     ("an address for the file backend", {"secrets.backend": "file"}, "secrets.address", "only the vault backend"),
-    (
-        "AppRole without its ids",
-        {"secrets.auth": {"method": "approle", "role_id": "x"}},
-        "secrets.auth",
-        "needs secret_id",
-    ),
     (
         "a secret that opens the secrets",
         {"secrets.auth": {"token": {"secret": "a/b"}}},
         "secrets.auth.token",
         "cannot be read from it",
     ),
-    ("a CA without a name", {"secrets.generate": {"x/ca": {"kind": "ca"}}}, "secrets.generate.x/ca", "a CA has a name"),
 ]
 
 
@@ -674,6 +733,7 @@ def test_error(changes: dict[str, Any], path: str, said: str):
 
 
 WARNINGS: list[tuple[str, dict[str, Any], str, str]] = [
+    ("Vault without an address", {"secrets": {"backend": "vault"}}, "secrets.backend", "VAULT_ADDR"),
     (
         "a control plane for everybody",
         {"clouds.canada.authorized_networks": {"all": "0.0.0.0/0"}},
@@ -784,3 +844,21 @@ def test_a_wrong_section_is_not_also_called_missing():
     assert [entry.dotted() for entry in result.errors] == ["hypervisors.cluster"]
     result = read({"clouds.canada.region": "mars"})
     assert [entry.dotted() for entry in result.errors] == ["clouds.canada.region"]
+
+
+def test_the_manifest_and_the_secrets_engine_know_the_same_words():
+    """What the manifest accepts must not be refused when the secret is made, and the other way round."""
+    from ansible_collections.socle.platform.plugins.module_utils._secrets import config, kinds
+    from ansible_collections.socle.platform.plugins.plugin_utils._manifest.checks.secrets import OPTIONS
+    from ansible_collections.socle.platform.plugins.plugin_utils._manifest.sections_platform import (
+        SecretsAuth,
+        SecretsSection,
+        WantedSecret,
+    )
+
+    assert {kind: set(options) for kind, options in OPTIONS.items()} == {
+        kind: set(entry.options) for kind, entry in kinds.KINDS.items()
+    }
+    assert set(WantedSecret.model_fields) == {"kind", *kinds.OPTIONS}
+    assert set(SecretsSection.model_fields) == config._COMMON | config._VAULT | config._FILE
+    assert set(SecretsAuth.model_fields) == config._LOGIN

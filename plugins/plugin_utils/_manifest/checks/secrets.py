@@ -17,7 +17,18 @@ _NAMED = re.compile(
     r"(?i)(?:^|_)(?:pass(?:word|wd|phrase)?|secret|token|api_?key|private_?key|access_?key|credentials?)(?:$|_)"
 )
 _IN_URL = re.compile(r"[a-z][a-z0-9+.-]*://[^/@\s:]+:[^/@\s]+@", re.IGNORECASE)
-_AUTH_NEEDS = {"approle": ("role_id", "secret_id"), "kubernetes": ("role",), "jwt": ("role",), "token": ()}
+# What has no place in the environment to come from.
+_AUTH_NEEDS = {"approle": (), "kubernetes": ("role",), "jwt": ("role",), "token": ()}
+_ONLY = {"file": ("file", "vault_encrypt_identity"), "vault": ("address", "namespace", "auth", "ca_file", "prefix")}
+OPTIONS = {
+    "password": ("length", "classes", "symbols"),
+    "token": ("length",),
+    "hex": ("length",),
+    "key32": (),
+    "uuid": (),
+    "ed25519": ("name",),
+    "ca": ("name", "days"),
+}
 
 
 def check(context: Context) -> None:
@@ -32,31 +43,39 @@ def _backend(context: Context) -> None:
         return
     if secrets.backend == "vault":
         if secrets.address is None and not context.written(*path, "address"):
-            context.error((*path, "backend"), "the server's address is missing", "address: https://... beside it")
-        if secrets.file is not None:
-            context.error((*path, "file"), "only the file backend has a file", "backend: file, or no file", key=True)
-    else:
-        for key in ("address", "namespace", "auth", "ca_file"):
-            if getattr(secrets, key) is not None:
-                context.error((*path, key), f"only the vault backend has {key}", "backend: vault beside it", key=True)
+            what = "no address: it is taken from BAO_ADDR or VAULT_ADDR of whoever runs this"
+            context.warn((*path, "backend"), what, "address: https://... beside it")
+    other = "file" if secrets.backend == "vault" else "vault"
+    for key in _ONLY[other]:
+        if getattr(secrets, key) is not None:
+            context.error(
+                (*path, key), f"only the {other} backend has {key}", f"backend: {other}, or no {key}", key=True
+            )
     if secrets.auth is not None:
-        for key in _AUTH_NEEDS[secrets.auth.method]:
-            if getattr(secrets.auth, key) is None and not context.written(*path, "auth", key):
-                context.error((*path, "auth"), f"{secrets.auth.method} needs {key}", f"{key}: beside it")
-        for key in type(secrets.auth).model_fields:
-            if isinstance(getattr(secrets.auth, key), SecretRef):
-                what = "what opens the secrets backend cannot be read from it"
-                context.error(
-                    (*path, "auth", key), what, "the environment, a template such as a lookup of it, or !vault"
-                )
+        _auth(context, (*path, "auth"), secrets.auth)
     for name, wanted in secrets.generate.items():
-        at = (*path, "generate", name)
-        if wanted.length is not None and wanted.kind not in ("password", "token", "hex"):
-            context.error((*at, "length"), f"a {wanted.kind} has no length to choose", "no length", key=True)
-        if wanted.days is not None and wanted.kind != "ca":
-            context.error((*at, "days"), f"a {wanted.kind} has no end", "days only with kind: ca", key=True)
-        if wanted.kind == "ca" and wanted.name is None:
-            context.error(at, "a CA has a name", "name: beside kind: ca", key=True)
+        _wanted(context, (*path, "generate", name), wanted)
+
+
+def _auth(context: Context, path: Path, auth: Any) -> None:
+    for key in _AUTH_NEEDS[auth.method]:
+        if getattr(auth, key) is None and not context.written(*path, key):
+            context.error(path, f"{auth.method} needs {key}", f"{key}: beside it")
+    for key in type(auth).model_fields:
+        if isinstance(getattr(auth, key), SecretRef):
+            what = "what opens the secrets backend cannot be read from it"
+            context.error((*path, key), what, "the environment, a template such as a lookup of it, or !vault")
+
+
+def _wanted(context: Context, path: Path, wanted: Any) -> None:
+    for key in type(wanted).model_fields:
+        if key != "kind" and wanted.given(key) and key not in OPTIONS[wanted.kind]:
+            options = ", ".join(OPTIONS[wanted.kind]) or "none"
+            context.error(
+                (*path, key), f"a secret of kind {wanted.kind} has no {key}", f"its options: {options}", key=True
+            )
+    if wanted.symbols is not None and "symbols" not in wanted.classes:
+        context.error((*path, "symbols"), "symbols that no class asks for", "symbols among the classes", key=True)
 
 
 def _literals(context: Context, path: Path, value: Any) -> None:
