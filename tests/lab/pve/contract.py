@@ -12,7 +12,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from pvesim.replay import Replay, Verdict, read  # noqa: E402  # the package lies beside this file
+from pvesim.replay import Replay, Verdict, read  # the package lies beside this file
 
 
 def _files(paths: list[Path]) -> list[Path]:
@@ -41,9 +41,8 @@ def main(argv: list[str] | None = None) -> int:
         for (method, path), count in Counter((v.method, v.path) for v in verdicts if v.kind == "unknown").items():
             print(f"not implemented: {method} {path} ({count})")
     share = 100 * (len(verdicts) - len(known)) / max(len(verdicts), 1)
-    print(
-        f"rows about endpoints the simulator does not implement: {len(verdicts) - len(known)} of {len(verdicts)} ({share:.1f} %)"
-    )
+    unknown = len(verdicts) - len(known)
+    print(f"rows about endpoints the simulator does not implement: {unknown} of {len(verdicts)} ({share:.1f} %)")
     print(f"rows whose making is missing from the recording and was sent again: {sum(v.repaired for v in known)}")
     print(f"matched {len(matched)} of {len(known)}")
     return 0 if len(known) and 100 * len(matched) >= args.least * len(known) else 1

@@ -15,8 +15,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from pvesim.simulator import Settings, Simulator  # noqa: E402  # the package lies beside this file
-from pvesim.world import RECENT  # noqa: E402  # as above
+from pvesim.simulator import Settings, Simulator  # the package lies beside this file
+from pvesim.world import RECENT  # as above
 
 
 def _durations(rows: list[str]) -> dict[str, float]:

@@ -16,9 +16,9 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "lab" / "pve"))
 
-from pvesim import auth, tasks  # noqa: E402  # the simulator is no installed package
-from pvesim.app import App, Request, Response  # noqa: E402  # as above
-from pvesim.world import Clock, Fleet  # noqa: E402  # as above
+from pvesim import auth, tasks  # the simulator is no installed package
+from pvesim.app import App, Request, Response  # as above
+from pvesim.world import Clock, Fleet  # as above
 
 
 class Api:

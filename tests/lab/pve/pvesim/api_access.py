@@ -321,7 +321,7 @@ def delete_group(call: Call) -> Any:
 def list_roles(call: Call) -> Any:
     rows = []
     for name in [*privileges.ROLES, *call.site.roles]:
-        row = {"roleid": name, "privs": ",".join(sorted(call.site.role(name)))}
+        row: dict[str, Any] = {"roleid": name, "privs": ",".join(sorted(call.site.role(name)))}
         row["special"] = int(name in privileges.ROLES)
         rows.append(row)
     return rows

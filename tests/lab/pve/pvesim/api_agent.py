@@ -15,9 +15,12 @@ from .world import Guest
 
 A = "/nodes/{node}/qemu/{vmid}/agent"
 COMMANDS = (
-    "exec", "exec-status", "file-read", "file-write", "fsfreeze-freeze", "fsfreeze-status", "fsfreeze-thaw", "fstrim",
-    "get-fsinfo", "get-host-name", "get-memory-block-info", "get-memory-blocks", "get-osinfo", "get-time", "get-timezone",
-    "get-users", "get-vcpus", "info", "network-get-interfaces", "ping", "set-user-password", "shutdown", "suspend-disk",
+    "exec", "exec-status", "file-read", "file-write", "fsfreeze-freeze", "fsfreeze-status", "fsfreeze-thaw",
+    "fstrim",
+    "get-fsinfo", "get-host-name", "get-memory-block-info", "get-memory-blocks", "get-osinfo", "get-time",
+    "get-timezone",
+    "get-users", "get-vcpus", "info", "network-get-interfaces", "ping", "set-user-password", "shutdown",
+    "suspend-disk",
     "suspend-hybrid", "suspend-ram",
 )  # fmt: skip
 
@@ -73,12 +76,14 @@ def _register(method: str, command: str) -> None:
 
 
 for _name in (
-    "get-fsinfo", "get-host-name", "get-memory-block-info", "get-memory-blocks", "get-osinfo", "get-time", "get-timezone",
+    "get-fsinfo", "get-host-name", "get-memory-block-info", "get-memory-blocks", "get-osinfo", "get-time",
+    "get-timezone",
     "get-users", "get-vcpus", "info", "network-get-interfaces",
 ):  # fmt: skip
     _register("GET", _name)
 for _name in (
-    "fsfreeze-freeze", "fsfreeze-status", "fsfreeze-thaw", "fstrim", "ping", "shutdown", "suspend-disk", "suspend-hybrid",
+    "fsfreeze-freeze", "fsfreeze-status", "fsfreeze-thaw", "fstrim", "ping", "shutdown", "suspend-disk",
+    "suspend-hybrid",
     "suspend-ram",
 ):  # fmt: skip
     _register("POST", _name)

@@ -105,9 +105,8 @@ def resources(call: Call) -> list[dict[str, Any]]:
     wanted = call.get("type")
     rows: list[dict[str, Any]] = []
     if wanted is None:
-        for name in call.site.pools:
-            if call.may(f"/pool/{name}", "Pool.Audit"):
-                rows.append({"id": f"/pool/{name}", "type": "pool", "pool": name})
+        pools_seen = [name for name in call.site.pools if call.may(f"/pool/{name}", "Pool.Audit")]
+        rows += [{"id": f"/pool/{name}", "type": "pool", "pool": name} for name in pools_seen]
     if wanted in (None, "vm"):
         pools = {vmid: name for name, pool in call.site.pools.items() for vmid in pool["vms"]}
         for guest in call.site.guests.values():
@@ -132,7 +131,8 @@ def _network_rows(call: Call) -> list[dict[str, Any]]:
         if call.may(f"/sdn/zones/{zone}", "SDN.Audit", "SDN.Use"):
             for node in call.site.nodes:
                 row = {"id": f"network/{node}/zone/{zone}", "type": "network", "network": zone, "node": node}
-                rows.append({**row, "network-type": "zone", "status": "ok"})
+                row.update({"network-type": "zone", "status": "ok"})
+                rows.append(row)
     return rows
 
 
@@ -159,7 +159,13 @@ def status(call: Call) -> Any:
             }
         )
     for node in nodes.values():
-        row = {"type": "node", "id": f"node/{node.name}", "name": node.name, "ip": node.address, "level": ""}
+        row: dict[str, Any] = {
+            "type": "node",
+            "id": f"node/{node.name}",
+            "name": node.name,
+            "ip": node.address,
+            "level": "",
+        }
         row.update(local=int(node.name == call.node.name), online=int(node.online))
         row["nodeid"] = node.nodeid if call.site.cluster else 0
         rows.append(row)
@@ -191,7 +197,7 @@ def log(call: Call) -> Any:
         user = tasks.split_user(task.user)[0]
         if user != call.user and not call.may("/", "Sys.Syslog"):
             continue
-        row = {
+        row: dict[str, Any] = {
             "id": f"{len(done) - number}:{task.node}",
             "uid": str(len(done) - number),
             "user": user,

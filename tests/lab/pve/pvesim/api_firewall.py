@@ -43,7 +43,7 @@ def _book(call: Call) -> dict[str, Any]:
     else:
         book = call.site.firewall
     for key, empty in (("rules", []), ("options", {}), ("aliases", {}), ("ipset", {}), ("groups", {})):
-        book.setdefault(key, empty.copy())  # type: ignore[attr-defined]  # lists and dicts both copy
+        book.setdefault(key, empty.copy())
     return book
 
 
@@ -62,9 +62,12 @@ def _rules(call: Call) -> list[dict[str, Any]]:
         group = call.params["group"]
         if group not in book["groups"]:
             raise fail(f"no such security group '{group}'")
-        rows: list[dict[str, Any]] = book["groups"][group]["rules"]
-        return rows
-    rows = book["rules"]
+        return list_of(book["groups"][group])
+    return list_of(book)
+
+
+def list_of(book: dict[str, Any]) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = book["rules"]
     return rows
 
 
@@ -107,10 +110,11 @@ def create_rule(call: Call) -> Any:
 
 
 def _at(call: Call) -> dict[str, Any]:
-    rows = _rules(call)
+    rows: list[dict[str, Any]] = _rules(call)
     if call.params["pos"] >= len(rows):
         raise fail(f"no rule at position {call.params['pos']}")
-    return rows[call.params["pos"]]
+    row: dict[str, Any] = rows[call.params["pos"]]
+    return row
 
 
 def read_rule(call: Call) -> Any:

@@ -451,10 +451,7 @@ def migrate(call: Call) -> Any:
     local = [row for row in _local_disks(call, guest) if not row["cdrom"]]
     if guest.running and local and not call.get("with-local-disks"):
         raise fail("can't live migrate attached local disks without with-local-disks option")
-    if f"vm:{guest.vmid}" in call.site.ha["resources"]:
-        kind = "hamigrate"
-    else:
-        kind = "qmigrate"
+    kind = "hamigrate" if f"vm:{guest.vmid}" in call.site.ha["resources"] else "qmigrate"
 
     def begin(_task: Task) -> None:
         _free_of_lock(guest)

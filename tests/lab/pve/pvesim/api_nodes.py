@@ -273,7 +273,7 @@ def _status_kind(task: Task) -> str:
 
 @route("GET /cluster/tasks")
 def cluster_tasks(call: Call) -> Any:
-    rows = []
+    rows: list[dict[str, Any]] = []
     for task in _order([t for t in call.site.tasks.values() if _visible(call, t)])[:25]:
         row = {k: v for k, v in tasks.summary(task).items() if k not in ("pid", "pstart")}
         # Seen: the newest row has it as a number, the others as text.

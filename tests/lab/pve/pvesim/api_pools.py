@@ -57,8 +57,7 @@ def list_pools(call: Call) -> Any:
 @route("GET /pools/{poolid}")
 def read_pool(call: Call) -> Any:
     _pool(call)
-    row = _shown(call, call.params["poolid"])
-    return row
+    return _shown(call, call.params["poolid"])
 
 
 @route("POST /pools")

@@ -32,7 +32,8 @@ def _before(call: Call, kind: str) -> dict[str, Any]:
 def _shown(call: Call, kind: str, name: str) -> dict[str, Any]:
     """One object as `pending`, `running` or plain asks for it."""
     key = _KEY[kind]
-    now, before = _now(call, kind).get(name), _before(call, kind).get(name)
+    now: Any = _now(call, kind).get(name)
+    before: Any = _before(call, kind).get(name)
     if call.get("running"):
         return {key: name, "digest": None, **before}
     if not call.get("pending"):
@@ -108,9 +109,11 @@ def create_zone(call: Call) -> Any:
 
 def _find(call: Call, kind: str, text: str) -> str:
     name = str(call.params[_KEY[kind]])
-    if name not in (_before(call, kind) if call.get("running") else _now(call, kind)):
-        if not (call.get("pending") and name in _before(call, kind)):
-            raise fail(text.format(name))
+    known = set(_before(call, kind) if call.get("running") else _now(call, kind))
+    if call.get("pending"):
+        known |= set(_before(call, kind))
+    if name not in known:
+        raise fail(text.format(name))
     return name
 
 

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from . import disks
 from .errors import ApiError, TaskError, bad, fail
 from .routes import Call, index, route
-from .world import Site, Storage, Task, Volume, sha1
+from .world import GIB, Site, Storage, Task, Volume, sha1
 
 S = "/nodes/{node}/storage"
 ONE = S + "/{storage}"
@@ -85,7 +85,7 @@ def create(call: Call) -> Any:
         params["shared"] = 1
     if not params.get("disable"):
         params.pop("disable", None)
-    total = 4 * disks.GIB if kind == "dir" else 1024 * disks.GIB
+    total = 4 * GIB if kind == "dir" else 1024 * GIB
     call.site.storages[name] = Storage(name, kind, params, total=total)
     return {"storage": name, "type": kind}
 
@@ -197,9 +197,9 @@ def content(call: Call) -> Any:
     for volume in sorted(storage.on(call.node.name).values(), key=lambda v: v.volid):
         if call.get("content") not in (None, volume.content) or call.get("vmid") not in (None, volume.vmid):
             continue
-        if volume.content == "images" and not call.may(f"/storage/{storage.storage}", "Datastore.Allocate"):
-            if not call.may(f"/vms/{volume.vmid}", "VM.Config.Disk"):
-                continue
+        own = call.may(f"/storage/{storage.storage}", "Datastore.Allocate")
+        if volume.content == "images" and not own and not call.may(f"/vms/{volume.vmid}", "VM.Config.Disk"):
+            continue
         rows.append(_row(volume))
     return rows
 

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, The Socle authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""From a request to an answer, in the order the real API works: path, login, permission, forwarding, parameters, code."""
+"""From a request to an answer, in the real API's order: path, login, permission, forwarding, parameters, code."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from . import (  # the api_* modules register their endpoints when they are imported
+# The api_* modules register their endpoints when they are imported.
+from . import (
     api_access,
     api_agent,
     api_cluster,
@@ -113,12 +114,17 @@ class App:
         self.lock = threading.RLock()
         self.matcher = Matcher()
         self.log: list[dict[str, Any]] = []
-        self.cache: dict[Any, bytes] = {}
+        self.cache: dict[Any, tuple[Any, bytes]] = {}
         self.refusal_delay = 0.0
 
     def handle(self, request: Request) -> Response:
         path = unquote(urlsplit(request.target).path)
-        entry = {"method": request.method, "path": re.sub(r"^/api2/\w+", "", path), "node": request.node, "user": ""}
+        entry: dict[str, Any] = {
+            "method": request.method,
+            "path": re.sub(r"^/api2/\w+", "", path),
+            "node": request.node,
+            "user": "",
+        }
         with self.lock:
             tasks.advance(self.fleet)
             hits = self.faults.on_request(request.method, entry["path"])
@@ -210,8 +216,8 @@ class App:
         if wanted == "localhost":
             raw["node"] = wanted = local
         if wanted not in site.nodes:
-            text = f"hostname lookup '{wanted}' failed - failed to get address info for: {wanted}: Name or service not known"
-            raise fail(text)
+            why = f"failed to get address info for: {wanted}: Name or service not known"
+            raise fail(f"hostname lookup '{wanted}' failed - {why}")
         if not site.nodes[wanted].online:
             raise EmptyError(595, "Network is unreachable")
         return wanted
@@ -223,10 +229,10 @@ class App:
         key = (call.site.name, call.user, call.get("type"))
         stamp = (call.site.revision, stat_round(call))
         cached = self.cache.get(key)
-        if isinstance(cached, tuple) and cached[0] == stamp:
+        if cached and cached[0] == stamp:
             return cached[1]
         body = json.dumps({"data": resources(call)}).encode()
-        self.cache[key] = (stamp, body)  # type: ignore[assignment]  # a pair of stamp and bytes
+        self.cache[key] = (stamp, body)
         return body
 
 

@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What stands behind a guest: by default nothing at all.
 
-A backend that runs something real (a container, say) implements the same calls. They must return at once; `alive` is asked
-again and again until it says what was wanted, so a slow start is a task that takes its time.
+A backend that runs something real (a container, say) implements the same calls. They must return at once; `alive`
+is asked again and again until it says what was wanted, so a slow start is a task that takes its time.
 """
 
 from __future__ import annotations

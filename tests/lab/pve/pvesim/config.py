@@ -13,7 +13,7 @@ from urllib.parse import quote, unquote
 from . import disks, spec, validate
 from .errors import TaskError, bad, bad_params, fail, forbidden, locked
 from .routes import Call
-from .world import Guest, Site
+from .world import GIB, Guest, Site
 
 CREATE = ("POST", "/nodes/{node}/qemu")
 UPDATE = ("PUT", "/nodes/{node}/qemu/{vmid}/config")
@@ -52,7 +52,8 @@ _PRIVILEGES = {
     "VM.Config.Network": {"nameserver", "searchdomain"},
     "VM.PowerMgmt": {"freeze"},
     "VM.Config.Options": {
-        "acpi", "agent", "autostart", "boot", "bootdisk", "description", "hotplug", "kvm", "localtime", "migrate_downtime",
+        "acpi", "agent", "autostart", "boot", "bootdisk", "description", "hotplug", "kvm", "localtime",
+        "migrate_downtime",
         "migrate_speed", "name", "onboot", "ostype", "protection", "reboot", "startdate", "startup", "tablet", "tags",
         "tdf", "template", "smbios1", "spice_enhancements", "watchdog", "vmgenid", "vmstatestorage", "cicustom",
     },
@@ -216,7 +217,7 @@ class Writer:
             return self._cloudinit(key, drive, fmt)
         if match:
             drive.options.pop("size", None)
-            size = disks.FIXED_SIZE.get(key, int(float(match["size"]) * disks.GIB))
+            size = disks.FIXED_SIZE.get(key, int(float(match["size"]) * GIB))
             if source:
                 volume = self._imported(key, source, match["storage"], fmt)
             else:
@@ -262,7 +263,7 @@ class Writer:
         site, node, fleet = self.call.site, self.guest.node, self.call.fleet
         origin = disks.import_source(site, node, key, source, is_root=self.call.is_root)
         target_format = fmt or ("" if source.startswith("/") else origin.format)
-        whole = f"{origin.size / disks.GIB:.1f} GiB"
+        whole = f"{origin.size / GIB:.1f} GiB"
         volume, lines = disks.allocate(fleet, site, node, storage, self.guest.vmid, origin.size, target_format)
         lines += [f"transferred 0.0 B of {whole} (0.00%)", f"transferred {whole} of {whole} (100.00%)"]
         if not source.startswith("/"):

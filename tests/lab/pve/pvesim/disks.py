@@ -187,7 +187,7 @@ def copy_linked(fleet: Fleet, site: Site, node: str, source: Volume, vmid: int) 
     storage.on(node)[volid] = volume
     leaf = own.rpartition("/")[2]
     lines = [f"clone {base}: images, {leaf}, {vmid} to {leaf} (base=../{base})"]
-    return volume, lines + [_formatting(storage, volume)] if storage.type in FILE_BASED else lines
+    return volume, [*lines, _formatting(storage, volume)] if storage.type in FILE_BASED else lines
 
 
 def to_base(site: Site, node: str, volid: str) -> str:

@@ -3,9 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Which requests may have been removed from a recording just before a row that cannot be explained without them.
 
-Each candidate is a short list of real requests. The replay tries one after the other on a copy of the world and keeps the
-first after which the simulator's own answer is the recorded one: a request is assumed only where rows are missing, and only
-when it explains what was seen.
+Each candidate is a short list of real requests. The replay tries one after the other on a copy of the world and
+keeps the first after which the simulator's own answer is the recorded one: a request is assumed only where rows are
+missing, and only when it explains what was seen.
 """
 
 from __future__ import annotations
@@ -57,7 +57,8 @@ def candidates(replay: Replay, index: int, row: dict[str, Any], mine: str) -> It
             yield [("DELETE", f"/nodes/{site.guests[int(number)].node}/qemu/{number}", {"purge": 1})]
     for number in {m for found in _GONE.findall(mine) for m in found if m}:
         yield _make(replay, index, f"/nodes/{replay.node}/qemu", int(number))
-    params = row.get("params") if isinstance(row.get("params"), dict) else {}
+    given = row.get("params")
+    params: dict[str, Any] = given if isinstance(given, dict) else {}
     if match and params.get("newid") and int(params["newid"]) in site.guests and row["status"] == 200:
         yield [("DELETE", f"/nodes/{match[1]}/qemu/{params['newid']}", {})]
     if re.search(r"already (?:exists|defined|a pool member|used)", told):
@@ -71,16 +72,14 @@ def candidates(replay: Replay, index: int, row: dict[str, Any], mine: str) -> It
             yield [("DELETE", path.rpartition("/")[0], {})]
         yield [(row["method"], path, params)]
     if row["status"] == 200 and re.search(r"already (?:exists|defined)", mine):
-        yield from (
-            [("DELETE", f"{path}/{params[key]}", {})]
-            for key in params
-            if re.search(r"id$|^(?:storage|zone|vnet|iface|rule)$", key)
-        )
+        for key in params:
+            if re.search(r"id$|^(?:storage|zone|vnet|iface|rule)$", key):
+                yield [("DELETE", f"{path}/{params[key]}", {})]
     if path.startswith("/cluster/sdn"):
         yield from _sdn(replay, index)
     if mine:
         yield from _object(replay, index, path, mine, params)
-    if "pool" in told and "not empty" in told or "belongs already" in told:
+    if ("pool" in told and "not empty" in told) or "belongs already" in told:
         for vmid in re.findall(r"VM (\d+)", told):
             pool = re.search(r"pool '([^']+)'", told)
             yield [("PUT", f"/pools/{pool[1]}", {"vms": vmid, "allow-move": 1})] if pool else []
@@ -179,7 +178,7 @@ def _state(replay: Replay, url: str, told: str, mine: str) -> Iterator[list[Acti
         yield [("POST", f"{url}/snapshot", {"snapname": name[1]})]
     if name and "does not exist" in told:
         yield [("DELETE", f"{url}/snapshot/{name[1]}", {})]
-    if "contains snapshots" in told or "snapshot" in mine and "does not exist" in mine:
+    if "contains snapshots" in told or ("snapshot" in mine and "does not exist" in mine):
         mine_name = re.search(r"snapshot '([^']+)' does not exist", mine)
         yield [("POST", f"{url}/snapshot", {"snapname": mine_name[1] if mine_name else "snap"})]
     if "contains snapshots" in mine:
@@ -258,10 +257,11 @@ def _sdn(replay: Replay, index: int) -> Iterator[list[Action]]:
     body = replay.rows[index].get("body")
     data = body.get("data") if isinstance(body, dict) else None
     shown = [row for row in (data if isinstance(data, list) else [data]) if isinstance(row, dict) and "vnet" in row]
-    base, made, edits = "/cluster/sdn", [], []
-    for name in replay.site.sdn["vnets"]:
-        if name not in {row["vnet"] for row in shown} and shown:
-            made.append(("DELETE", f"{base}/vnets/{name}", {}))
+    base = "/cluster/sdn"
+    made: list[Action] = []
+    edits: list[Action] = []
+    extra = set(replay.site.sdn["vnets"]) - {row["vnet"] for row in shown} if shown else set()
+    made += [("DELETE", f"{base}/vnets/{name}", {}) for name in sorted(extra)]
     for row in shown:
         zone = {"zone": row["zone"], **({"type": "vlan", "bridge": "vmbr0"} if "tag" in row else {"type": "simple"})}
         made.append(("POST", f"{base}/zones", zone))

@@ -134,7 +134,9 @@ def _dns(value: str) -> bool:
 
 def _host_port(value: str) -> bool:
     match = re.fullmatch(r"(?:\[(?P<six>[^\]]+)\]|(?P<host>[^:\[\]]+))(?::\d{1,5})?", value)
-    return bool(match) and (_ip(match["six"], v6=True) if match["six"] else _ip(match["host"]) or _dns(match["host"]))
+    if not match:
+        return False
+    return _ip(match["six"], v6=True) if match["six"] else _ip(match["host"]) or _dns(match["host"])
 
 
 def _userid(value: str) -> str | None:
@@ -161,8 +163,10 @@ def _pool_id(value: str) -> str | None:
 
 def _vlan(value: str) -> str | None:
     match = re.fullmatch(r"(\d+)(?:-(\d+))?", value)
-    low, high = (int(match[1]), int(match[2] or match[1])) if match else (0, 0)
-    in_order = low < high if match and match[2] else True
+    if not match:
+        return f"invalid VLAN configuration '{value}'"
+    low, high = int(match[1]), int(match[2] or match[1])
+    in_order = low < high if match[2] else True
     return None if 2 <= low <= 4094 and high <= 4094 and in_order else f"invalid VLAN configuration '{value}'"
 
 

@@ -117,8 +117,7 @@ def volumes_of(site: Site, guest: Guest) -> list[str]:
 
 
 def cloudinit_values(conf: dict[str, Any]) -> dict[str, Any]:
-    out = {key: value for key, value in conf.items() if config.CLOUDINIT_KEYS.fullmatch(key)}
-    return out
+    return {key: value for key, value in conf.items() if config.CLOUDINIT_KEYS.fullmatch(key)}
 
 
 def has_cloudinit_drive(conf: dict[str, Any]) -> bool:

@@ -3,11 +3,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Puts a simulator into the state a recorded row was made in, where the recording does not lead there.
 
-Three kinds of things are missing from a recording: what no request carries (an agent that is down, a guest that ignores the
-power button, a hypervisor that could not do what it was asked, files laid on a node), requests whose rows were removed, and
-the overlap of requests sent side by side. A removed request is sent again through the API itself, as far as other rows tell
-what it was, and only where the numbering shows that rows are missing since the same object was last touched. The row that
-follows is then answered by the simulator's own code and compared like any other.
+Three kinds of things are missing from a recording: what no request carries (an agent that is down, a guest that
+ignores the power button, a hypervisor that could not do what it was asked, files laid on a node), requests whose
+rows were removed, and the overlap of requests sent side by side. A removed request is sent again through the API
+itself, as far as other rows tell what it was, and only where the numbering shows that rows are missing since the
+same object was last touched. The row that follows is then answered by the simulator's own code and compared like
+any other.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ class Repairs:
         self.gap = self._rows_missing()
 
     def _rows_missing(self) -> bool:
-        """Whether rows were removed since the same object was last touched, or, for a reading row, last read that way."""
+        """Whether rows were removed since the object was last touched or, for a reading row, last read that way."""
         mine, reads = _object(self.path), self.row["method"] == "GET"
         n = self.row.get("n", self.index)
         before = [
@@ -58,7 +59,7 @@ class Repairs:
         ]
         start = before[-1].get("n", 0) if before else -1
         kept = sum(start < row.get("n", i) < n for i, row in enumerate(self.replay.rows[: self.index]))
-        return n - start - 1 > kept
+        return bool(n - start - 1 > kept)
 
     def _send(self, method: str, path: str, params: dict[str, Any] | None = None) -> Any:
         self.done = True
@@ -105,7 +106,7 @@ class Repairs:
             guest.agent["deaf"] = "got timeout" in lines or "terminating now with SIGTERM" in lines
 
     def _hypervisor(self) -> None:
-        """What a stand-in for a hypervisor or for corosync failed to do: the recording shows only that it was not done."""
+        """What a stand-in for a hypervisor or corosync failed to do: a recording shows only that it was not done."""
         body = self.row.get("body") or {}
         if self.row["method"] != "POST" or not isinstance(body.get("data"), str):
             return
@@ -374,9 +375,8 @@ class Repairs:
             params[key] = (
                 f"{storage}:cloudinit" if "cloudinit" in volid else f"{storage}:{size[1] if size else 1},format={fmt}"
             )
-        for key, value in (config or {}).items():
-            if not re.fullmatch(r"digest|meta|smbios1|vmgenid|boot|(?:scsi|ide|sata|virtio|unused)\d+", key):
-                params[key] = value
+        own = r"digest|meta|smbios1|vmgenid|boot|(?:scsi|ide|sata|virtio|unused)\d+"
+        params.update({key: value for key, value in (config or {}).items() if not re.fullmatch(own, key)})
         return self.replay.send("POST", f"/nodes/{node}/qemu", params)
 
 

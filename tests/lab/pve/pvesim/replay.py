@@ -3,9 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Sends a recording's requests to a simulator and compares the answers.
 
-A recording has gaps, and it lacks what its requests do not carry: token secrets, what a guest's agent does, files laid on a
-node by hand. repairs.py and explain.py make up for that before a row is sent; whatever they do is a request to the simulator
-itself, and the row is then answered by its own code.
+A recording has gaps, and it lacks what its requests do not carry: token secrets, what a guest's agent does, files
+laid on a node by hand. repairs.py and explain.py make up for that before a row is sent; whatever they do is a
+request to the simulator itself, and the row is then answered by its own code.
 """
 
 from __future__ import annotations
@@ -146,7 +146,7 @@ class Replay:
         return why, later
 
     def _explained(self, repairs: Repairs, kept: bytes, why: str) -> bool:
-        """Look for missing requests after which the row is answered as it was recorded; the world is left accordingly."""
+        """Look for missing requests after which the row is answered as recorded; the world is left accordingly."""
         said, index, row = self.said, repairs.index, repairs.row
         self._restore(kept)
         for actions in list(candidates(self, index, row, said)):

@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Reads the endpoint tables in spec/*.txt: which endpoints there are, who may call them, with which parameters.
 
-A table is made of `alias NAME VALUES`, `group NAME` (a property string's keys, or parameters used in several places, pulled
-in with `+NAME`) and endpoints, `METHOD /path : who may call it [; notoken]`. A parameter line is
+A table is made of `alias NAME VALUES`, `group NAME` (a property string's keys, or parameters used in several
+places, pulled in with `+NAME`) and endpoints, `METHOD /path : who may call it [; notoken]`. A parameter line is
 `name?,other?[count] type [range] [/pattern/] [len=a..b] [needs=x] [when=key:value] [first] [alias=x sets=y]`.
 """
 

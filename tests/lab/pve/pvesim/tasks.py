@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Work that takes time: a UPID at once, the effect when its time has come.
 
-A task is a list of steps on the fleet's agenda, carried out by whatever request comes next after they are due: nothing runs
-beside the requests, so a test with a fixed seed sees the same world each time.
+A task is a list of steps on the fleet's agenda, carried out by whatever request comes next after they are due:
+nothing runs beside the requests, so a test with a fixed seed sees the same world each time.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def submit(
 
 
 def _spoilt(fleet: Fleet, steps: list[tuple[float, Step]]) -> list[tuple[float, Step]]:
-    """The steps, or what a fault makes of them: `error` fails after undoing, `dies` stops and leaves everything as it is."""
+    """The steps, or what a fault makes of them: `error` fails and undoes, `dies` stops and leaves all as it is."""
     if not fleet.spoil:
         return steps
     spoil, fleet.spoil = fleet.spoil, {}

@@ -278,7 +278,7 @@ def fresh_node(name: str, index: int, now: float) -> Node:
 class Fleet:
     """All sites of one simulator, and which node belongs to which."""
 
-    def __init__(self, clock: Clock, seed: int = 0, root_password: str = "secret") -> None:
+    def __init__(self, clock: Clock, seed: int = 0, root_password: str = "") -> None:
         self.clock = clock
         self.random = random.Random(seed)
         self.root_password = root_password
