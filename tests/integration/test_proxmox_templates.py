@@ -308,3 +308,19 @@ def test_playbook_check_mode_predicts_and_writes_nothing(site: Site, images: str
     done = results(site.playbook([task, task]))
     assert [r["changed"] for r in done] == [True, False], done
     assert done[0]["templates"] == done[1]["templates"] == [{"template": "debian-13-va", "node": "pve1", "id": 9000}]
+
+
+def test_playbook_info_names_the_newest(site: Site, images: str) -> None:
+    """Would catch machines made of an old version, or of one that is not complete."""
+    with site.session() as session:
+        work(session).apply(templates=[one(images)], platform="cater")
+        site.control("POST", "clock", skip=60)
+        work(session).apply(templates=[one(images, "b", nodes=["pve1", "pve2"])], platform="cater")
+    found = results(site.playbook([{"socle.platform.proxmox_templates_info": site.connection()}]))[0]
+    assert found["latest"] == {"debian-13": "debian-13-vb"}
+    assert [(row["template"], row["node"]) for row in found["templates"]] == [
+        ("debian-13-va", "pve1"),
+        ("debian-13-vb", "pve1"),
+        ("debian-13-vb", "pve2"),
+    ]
+    assert found["templates"][0]["checksum"] == checksum("a") and found["templates"][0]["disk"] == "3 GiB"

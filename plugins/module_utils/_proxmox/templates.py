@@ -422,3 +422,33 @@ def there(plan: Plan, result: Result | None) -> dict[str, Any]:
             if item is not None and item.key in wanted and not item.incomplete
         ]
     }
+
+
+def everything(session: Session) -> dict[str, Any]:
+    """Every template of ours, whoever made it, and the newest complete one of each name."""
+    cluster = Cluster()
+    found = []
+    for item in Templates(session, cluster, "").read([]):
+        config = cluster.configs[item.fields["id"]]
+        mark = mark_of(config)
+        if mark is None:
+            continue
+        made = parse(str(config.get("meta", "")), "creation-qemu").get("ctime", "0")
+        found.append(
+            {
+                "template": mark.full,
+                "name": mark.name,
+                "version": mark.version,
+                "platform": mark.platform,
+                "node": item.fields["node"],
+                "id": item.fields["id"],
+                "storage": item.fields["storage"],
+                "disk": item.fields.get("disk", ""),
+                "checksum": mark.checksum,
+                "shared": mark.place == SHARED,
+                "complete": not item.incomplete,
+                "made": int(made),
+            }
+        )
+    found.sort(key=lambda row: (row["name"], row["made"], row["template"], row["node"]))
+    return {"templates": found, "latest": {row["name"]: row["template"] for row in found if row["complete"]}}
