@@ -14,6 +14,18 @@ from .helpers import REMOVED, read, told
 GKE = {"kind": "gke", "project": "cater-two", "region": "europe-west1"}
 ERRORS: list[tuple[str, dict[str, Any], str, str]] = [
     (
+        "a group that would join a role's hypervisors",
+        {"machines.hypervisors-compute": {}},
+        "machines.hypervisors-compute",
+        "a meaning of its own",
+    ),
+    (
+        "a node called like the controller",
+        {"hypervisors.nodes.localhost": {"address": "203.0.113.99"}},
+        "hypervisors.nodes.localhost",
+        "name of a group",
+    ),
+    (
         "approvers without a gate",
         {"delivery.environments.test.approvers": ["ops"]},
         "delivery.environments.test.approvers",
@@ -862,3 +874,15 @@ def test_the_manifest_and_the_secrets_engine_know_the_same_words():
     assert set(WantedSecret.model_fields) == {"kind", *kinds.OPTIONS}
     assert set(SecretsSection.model_fields) == config._COMMON | config._VAULT | config._FILE
     assert set(SecretsAuth.model_fields) == config._LOGIN
+
+
+def test_a_minor_whose_support_has_ended_meanwhile(monkeypatch: pytest.MonkeyPatch):
+    """The table is data; time goes on without it being edited."""
+    import datetime
+
+    from ansible_collections.socle.platform.plugins.plugin_utils._manifest import catalogue
+
+    monkeypatch.setitem(catalogue.KUBERNETES_SUPPORT, "1.36", datetime.date(2020, 1, 1))
+    result = read()
+    assert result.errors == []
+    assert "no fixes since 2020-01-01" in told(result, "kubernetes.version")

@@ -37,7 +37,9 @@ def _hosts_and_groups(context: Context) -> None:
         for name in getattr(manifest, section):
             path = (section, name)
             group = group_name(name)
-            if (group in RESERVED or group in roles) and name not in roles.get(group, ()):
+            if (group in RESERVED or group in roles or group.startswith("hypervisors_")) and name not in roles.get(
+                group, ()
+            ):
                 what = f"'{name}' is the name of a group with a meaning of its own"
                 context.error(path, what, "another name", f"did you mean my-{name}?", key=True)
             longest = f"{name}-{_most(manifest, section, name)}"
@@ -52,7 +54,7 @@ def _hosts_and_groups(context: Context) -> None:
             if section == "servers" and name in manifest.machines:
                 what = f"'{name}' is the name of a machine group as well"
                 context.error(path, what, "one group of a name", f"did you mean {name}-server?", key=True)
-    groups = {group_name(name) for name in platform.host_groups} | {*roles, "all", "hypervisors", "machines", "servers"}
+    groups = {group_name(name) for name in platform.host_groups} | {*roles, *RESERVED}
     hosts: dict[str, str] = {}
     for host in platform.hosts:
         if host.kind == "hypervisor":

@@ -41,10 +41,9 @@ def _backend(context: Context) -> None:
     path: Path = ("secrets",)
     if context.written("secrets", "backend") and context.root.at(("secrets", "backend")).value != secrets.backend:
         return
-    if secrets.backend == "vault":
-        if secrets.address is None and not context.written(*path, "address"):
-            what = "no address: it is taken from BAO_ADDR or VAULT_ADDR of whoever runs this"
-            context.warn((*path, "backend"), what, "address: https://... beside it")
+    if secrets.backend == "vault" and secrets.address is None and not context.written(*path, "address"):
+        what = "no address: it is taken from BAO_ADDR or VAULT_ADDR of whoever runs this"
+        context.warn((*path, "backend"), what, "address: https://... beside it")
     other = "file" if secrets.backend == "vault" else "vault"
     for key in _ONLY[other]:
         if getattr(secrets, key) is not None:
