@@ -89,9 +89,8 @@ options:
             type: str
 """
 
-    MODULE = (
-        DOCUMENTATION
-        + r"""
+    MODULE = r"""
+options:
   folder:
     description: Where relative files are looked for. By default where the manifest is.
     type: path
@@ -108,4 +107,3 @@ options:
         description: Its password.
         type: str
 """
-    )

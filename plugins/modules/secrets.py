@@ -18,6 +18,7 @@ description:
   - Secrets in a file are kept on the controller, so run this on localhost.
 extends_documentation_fragment:
   - socle.platform.engine
+  - socle.platform.secrets
   - socle.platform.secrets.module
 options:
   secrets:

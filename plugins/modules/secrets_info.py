@@ -14,6 +14,7 @@ author: The Socle authors (@socle-platform)
 description:
   - Says what is kept, since when, and when it was last rotated. No value is ever part of the result.
 extends_documentation_fragment:
+  - socle.platform.secrets
   - socle.platform.secrets.module
 attributes:
   check_mode:

@@ -72,7 +72,7 @@ class Site:
         self, tasks: list[dict[str, Any]], *options: str, code: int = 0, hosts: str = "localhost", **more: Any
     ) -> str:
         process = self.start(self.write(tasks, hosts), *options, **more)
-        out, _ = process.communicate(timeout=180)
+        out, _err = process.communicate(timeout=180)
         assert process.returncode == code, out
         return out
 
@@ -129,7 +129,7 @@ def test_twenty_hosts_at_once_and_two_runs_at_once_agree(site: Site) -> None:
     )
     runs = [site.start(play, "-f", "10", "-e", f"run={run}") for run in "xy"]
     for run in runs:
-        out, _ = run.communicate(timeout=180)
+        out, _err = run.communicate(timeout=180)
         assert run.returncode == 0, out
     values = {path.read_text() for path in site.folder.glob("[xy]-h*")}
     assert values == {site.kept()["shared/password"]["password"] + "\n"}
@@ -294,7 +294,7 @@ def test_the_phase_makes_what_the_manifest_declares(site: Site) -> None:
     site.write([])
     for changed in (1, 0):
         run = site.start("socle.platform.secrets")
-        out, _ = run.communicate(timeout=180)
+        out, _err = run.communicate(timeout=180)
         assert run.returncode == 0 and f"changed={changed}" in out, out
     kept = site.kept()
     assert len(base64.b64decode(kept["shop/session"]["key"])) == 32 and len(kept["shop/password"]["password"]) == 40

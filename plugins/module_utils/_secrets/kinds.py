@@ -54,7 +54,7 @@ def _password(spec: Spec, path: str) -> dict[str, str]:
     # Drawn again as a whole until every class is there: repairing a draw would make it predictable.
     while True:
         # A leading dash is taken for an option by many programs.
-        value = secrets.choice(plain) + "".join(secrets.choice(alphabet) for _ in range(_length(spec) - 1))
+        value = secrets.choice(plain) + "".join(secrets.choice(alphabet) for _place in range(_length(spec) - 1))
         if all(any(c in chars for c in value) for chars in sets):
             return {"password": value}
 
@@ -221,7 +221,7 @@ def _classes(value: object, what: str) -> tuple[str, ...]:
 
 
 def _check_values(spec: Spec, what: str) -> None:
-    _, least, most = KINDS[spec.kind].length
+    _default, least, most = KINDS[spec.kind].length
     if spec.length is not None and not least <= spec.length <= most:
         raise UsageError(what, f"length {spec.length} for a {spec.kind}", f"Choose {least} to {most}.")
     if spec.days is not None and not 1 <= spec.days <= 36500:

@@ -141,7 +141,7 @@ def test_every_text_survives_the_yaml_inside(fields: dict[str, str]) -> None:
 
 def test_eight_processes_agree_on_every_value(store: Path) -> None:
     """Without the lock two of them make the same path, and one value is lost."""
-    runs = [start(store, 12, "p") for _ in range(8)]
+    runs = [start(store, 12, "p") for _each in range(8)]
     seen: dict[str, set[str]] = {}
     makers = 0
     for run in runs:

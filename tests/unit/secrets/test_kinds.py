@@ -63,13 +63,13 @@ def test_a_password_has_its_length_and_every_class_and_nothing_else(length: int,
 
 
 def test_the_default_password_has_32_characters_and_never_comes_twice() -> None:
-    made = {kinds.generate(kinds.Spec(), "a")["password"] for _ in range(500)}
+    made = {kinds.generate(kinds.Spec(), "a")["password"] for _each in range(500)}
     assert len(made) == 500 and {len(value) for value in made} == {32}
 
 
 def test_every_character_of_the_alphabet_is_used() -> None:
     """Catches a draw from a part of the alphabet only."""
-    seen = set("".join(kinds.generate(kinds.Spec(length=1000), "a")["password"] for _ in range(5)))
+    seen = set("".join(kinds.generate(kinds.Spec(length=1000), "a")["password"] for _each in range(5)))
     assert seen == set(string.ascii_letters + string.digits)
 
 

@@ -84,10 +84,10 @@ def test_four_processes_agree_on_every_value(bao: Any, name: str) -> None:
     names = [f"{name}{n}" for n in range(15)]
     context = multiprocessing.get_context("fork")
     out = context.Queue()
-    workers = [context.Process(target=_make, args=(bao.address, bao.token, names, out)) for _ in range(4)]
+    workers = [context.Process(target=_make, args=(bao.address, bao.token, names, out)) for _each in range(4)]
     for worker in workers:
         worker.start()
-    answers = [out.get(timeout=60) for _ in workers]
+    answers = [out.get(timeout=60) for _each in workers]
     for worker in workers:
         worker.join(timeout=30)
     for number, path in enumerate(names):
