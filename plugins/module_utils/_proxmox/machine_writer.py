@@ -93,9 +93,11 @@ class MachineWriter(Writer):
         seen: list[Guest] = []
 
         def born() -> bool:
+            # Whoever lost the race for the id finds another guest under it: only our mark says that it is our clone.
             guest = self.live.guest(vmid, node)
-            seen[:] = [guest]
-            return guest.lock not in UNBORN
+            done = guest.lock not in UNBORN and self.live.owner(guest) == machine.name
+            seen[:] = [guest] if done else []
+            return done
 
         try:
             upid = self.pve.post(f"/nodes/{template.node}/qemu/{template.vmid}/clone", **wanted)
@@ -111,7 +113,10 @@ class MachineWriter(Writer):
             raise self._taken(machine, vmid, error) from None
         except TaskFailed as error:
             raise self._clone_failed(error, template) from None
-        return seen[0] if seen and seen[0].lock not in UNBORN else self.live.guest(vmid, node)
+        guest = seen[0] if seen else self.live.guest(vmid, node)
+        if self.live.owner(guest) != machine.name:
+            raise Uncertain(f"the clone is done, and guest {vmid} on {node} is {guest} now")
+        return guest
 
     def _taken(self, machine: Machine, vmid: int, error: ProxmoxError) -> AdapterError:
         """Somebody has the id. If it is this machine, made by another controller, a further look finds it."""

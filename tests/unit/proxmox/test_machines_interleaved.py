@@ -171,20 +171,23 @@ class Direct(Proxmox):
         world.turns.pause(late)
         if self.loss and world.dice.random() < self.loss / 2:
             raise Busy("503 on the way") if method == "GET" else Busy("could not connect")
-        if method != "GET":
-            self._must_be_meant(method, path)
+        wrong = self._not_meant(method, path) if method != "GET" else ""
+        # What the server refuses (by the digest, by protection) has not happened.
         answer = send(world, method, path, params)
+        if wrong:
+            world.wrong.append(wrong)
         if self.loss and world.dice.random() < self.loss:
             raise Busy("the answer was lost") if method == "GET" else Uncertain("the answer was lost")
         return answer
 
-    def _must_be_meant(self, method: str, path: str) -> None:
+    def _not_meant(self, method: str, path: str) -> str:
         match = re.search(r"/qemu/(\d+)(/.*)?$", path)
         if not match or match[2] == "/clone":
-            return
+            return ""
         guest = self.world.site.guests.get(int(match[1]))
-        if guest is not None and not ours(guest):
-            self.world.wrong.append(f"{self.who}: {method} {path} hits {guest.conf.get('name')} {guest.conf}")
+        if guest is None or ours(guest):
+            return ""
+        return f"{self.who}: {method} {path} was done to {guest.conf.get('name')} {guest.conf}"
 
 
 def send(world: World, method: str, path: str, params: Mapping[str, Any]) -> Any:
