@@ -40,7 +40,7 @@ def validate_file(path: str | Path, raw: bytes | None = None, name: str | None =
 
     from .checks.every import run
 
-    errors, warnings = run(manifest, root)
+    errors, warnings = run(manifest, root, {entry.path for entry in result.errors})
     result.errors = in_order([*result.errors, *errors])
     result.warnings = in_order(warnings)
     if result.ok:

@@ -14,6 +14,19 @@ from .helpers import REMOVED, read, told
 GKE = {"kind": "gke", "project": "cater-two", "region": "europe-west1"}
 ERRORS: list[tuple[str, dict[str, Any], str, str]] = [
     (
+        "a host name that is too long with its domain",
+        {"machines." + "w" * 40: {}, "platform.domain": ".".join(["d" * 50] * 4) + ".example.org"},
+        "machines." + "w" * 40,
+        "longer than 253",
+    ),
+    (
+        "an app and an environment too long together",
+        {"apps." + "a" * 40: {}, "delivery.environments." + "e" * 30: {"on": "kubernetes", "source": "commit"}},
+        "delivery.environments." + "e" * 30,
+        "more than 63",
+    ),
+    ("a team of somebody unknown", {"teams.ops.people": ["adaa"]}, "teams.ops.people[0]", "did you mean ada?"),
+    (
         "a group that would join a role's hypervisors",
         {"machines.hypervisors-compute": {}},
         "machines.hypervisors-compute",
@@ -398,7 +411,7 @@ ERRORS: list[tuple[str, dict[str, Any], str, str]] = [
         "one machine bigger than any hypervisor",
         {"machines.gitlab.memory": "65 GiB"},
         "machines.gitlab.memory",
-        "at most 64",
+        "has 64",
     ),
     (
         "more memory than the hypervisors have",
@@ -406,7 +419,7 @@ ERRORS: list[tuple[str, dict[str, Any], str, str]] = [
         "machines.worker",
         "of memory together",
     ),
-    ("one machine with too many cores", {"machines.gitlab.cores": 17}, "machines.gitlab.cores", "at most 16"),
+    ("one machine with too many cores", {"machines.gitlab.cores": 17}, "machines.gitlab.cores", "has 16"),
     (
         "more cores than the hypervisors carry",
         {"machines.worker.count": 70, "machines.worker.memory": "1 GiB"},
@@ -759,13 +772,13 @@ WARNINGS: list[tuple[str, dict[str, Any], str, str]] = [
             "machines.gitlab": REMOVED,
         },
         "delivery.gitlab.token",
-        "bao kv patch -mount=socle delivery/gitlab token=-",
+        "bao kv put -mount=socle delivery/gitlab/token value=-",
     ),
     (
         "a literal in an app's secrets",
         {"apps.main.secrets": {"KEY": "SeCrEt"}},
         "apps.main.secrets.KEY",
-        "{secret: apps/main/secrets#KEY}",
+        "{secret: apps/main/secrets/KEY#value}",
     ),
     (
         "a variable that is called a password",
@@ -848,6 +861,31 @@ def test_all_errors_at_once():
     }
     places = [(entry.line, entry.column) for entry in result.errors]
     assert places == sorted(places)
+
+
+@pytest.mark.parametrize(
+    ("changes", "path"),
+    [
+        ({"delivery.environments.production.gate": "manul"}, "delivery.environments.production.gate"),
+        (
+            {"delivery.environments.production": {"on": "canada", "gaet": "manual"}},
+            "delivery.environments.production.gaet",
+        ),
+        ({"machines.gluster.count": "three"}, "machines.gluster.count"),
+        ({"machines": None}, "machines"),
+        ({"hypervisors.nodes.compute1.role": 5}, "hypervisors.nodes.compute1.role"),
+        ({"hypervisors.nodes.storage1": "203.0.113.21"}, "hypervisors.nodes.storage1"),
+        ({"clouds.canada.database.postgres": 17}, "clouds.canada.database.postgres"),
+        ({"kubernetes.version": 1.36}, "kubernetes.version"),
+        ({"secrets.backend": "valt"}, "secrets.backend"),
+    ],
+    ids=str,
+)
+def test_one_mistake_is_one_error(changes: dict[str, Any], path: str):
+    """What follows from a mistake (no gate, no servers, no offer) is not told beside it."""
+    result = read(changes)
+    assert [entry.dotted() for entry in result.errors] == [path]
+    assert result.warnings == []
 
 
 def test_a_wrong_section_is_not_also_called_missing():

@@ -16,14 +16,22 @@ from ..platform import Platform
 class Context:
     """One manifest under examination."""
 
-    def __init__(self, manifest: Any, root: Node) -> None:
+    def __init__(self, manifest: Any, root: Node, broken: set[Path]) -> None:
         self.manifest = manifest
         self.platform = Platform(manifest)
         self.root = root
+        self.broken = broken
         self.errors: list[Finding] = []
         self.warnings: list[Finding] = []
 
+    def sound(self, *path: Any) -> bool:
+        """Whether nothing at or below a path is wrong by itself."""
+        return not any(entry[: len(path)] == path for entry in self.broken)
+
     def error(self, path: Path, what: str, wanted: str = "", hint: str = "", key: bool = False) -> None:
+        # `gate: manul` must not also be called production without a gate.
+        if not self.sound(*path):
+            return
         self.errors.append(self._finding(path, what, wanted, hint, key, "error"))
 
     def warn(self, path: Path, what: str, wanted: str = "", hint: str = "", key: bool = False) -> None:

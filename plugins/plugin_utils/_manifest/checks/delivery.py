@@ -205,9 +205,7 @@ def _apps(context: Context) -> None:
     offers = _offers(context)
     everywhere = set().union(*offers.values()) if offers else set()
     # What is wrong there is told already; whether it would offer something cannot be known.
-    certain = len(context.names("clouds")) == len(manifest.clouds) and all(
-        getattr(manifest.services, name, None) is not None for name in context.names("services")
-    )
+    certain = context.sound("clouds") and context.sound("services")
     environments = context.names("delivery", "environments")
     topics = {
         topic for cloud in manifest.clouds.values() if getattr(cloud, "pubsub", None) for topic in cloud.pubsub.topics

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..errors import Finding
+from ..errors import Finding, Path
 from ..load import Node
 from . import clouds, delivery, kubernetes, names, networks, placement, secrets
 from .context import Context
@@ -16,11 +16,12 @@ from .context import Context
 _CHECKS = (names, networks, placement, kubernetes, delivery, clouds, secrets)
 
 
-def run(manifest: Any, root: Node) -> tuple[list[Finding], list[Finding]]:
+def run(manifest: Any, root: Node, broken: set[Path]) -> tuple[list[Finding], list[Finding]]:
     """Errors and warnings; of what is valid, when not everything is."""
     if manifest is None:
         return [], []
-    context = Context(manifest, root)
+    context = Context(manifest, root, broken)
     for module in _CHECKS:
         module.check(context)
-    return context.errors, context.warnings
+    # What is unwise about half a manifest may well be right about the whole.
+    return context.errors, [] if broken else context.warnings

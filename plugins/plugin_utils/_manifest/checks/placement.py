@@ -17,13 +17,15 @@ from .context import Context
 
 
 def check(context: Context) -> None:
-    _functions(context)
-    _on(context)
+    if context.sound("machines") or context.names("machines"):
+        _functions(context)
     _counts(context)
-    _capacity(context)
     _gluster(context)
     _control_plane(context)
     _openings(context)
+    if context.sound("hypervisors"):
+        _on(context)
+        _capacity(context)
 
 
 def _functions(context: Context) -> None:
@@ -144,7 +146,7 @@ def _room(
         total[demand.group] += int(each * demand.count)
         if each > max(have) and f"{what} {demand.group}" not in told:
             told.update({what, f"{what} {demand.group}"})
-            found = f"one machine wants {each:g} {unit}, {where} has at most {max(have):g}"
+            found = f"one machine wants {each:g} {unit}, the biggest of {where} has {max(have):g}"
             context.error(("machines", demand.group, what), found, "less, or a bigger hypervisor in `on`")
     together = sum(each * demand.count for demand, each in wants.items())
     if together > sum(have) * overcommit and what not in told:
@@ -236,7 +238,11 @@ def _gluster_room(context: Context, gluster: Any, group: Any, where: tuple[str, 
 
 def _copies_apart(context: Context, where: tuple[str, str], hosts: list[Host], what: str) -> None:
     hypervisors = context.manifest.hypervisors
-    if hypervisors is None or any(not _candidates(context, host.on) for host in hosts):
+    if (
+        hypervisors is None
+        or not context.sound("hypervisors")
+        or any(not _candidates(context, host.on) for host in hosts)
+    ):
         return
     for start in range(0, len(hosts) - 2, 3):
         three = hosts[start : start + 3]

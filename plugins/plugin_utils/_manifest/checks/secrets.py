@@ -111,13 +111,13 @@ def _texts(path: Path, value: Any) -> list[tuple[Path, Any]]:
 def _literal(context: Context, path: Path, value: Any) -> None:
     if not isinstance(value, str) or is_template(value):
         return
-    name = "/".join(str(part) for part in path[:-1]) or "manifest"
-    field = path[-1]
+    # A path of its own: `put` writes all fields of a path at once.
+    name, field = "/".join(str(part) for part in path), path[-1]
     secrets = context.manifest.secrets
     if secrets.backend == "vault":
         mount, prefix = secrets.mount, f"{secrets.prefix}/" if secrets.prefix else ""
-        command = f"bao kv patch -mount={mount} {prefix}{name} {field}=-  (it reads the value from its input)"
-        hint = f"store it: {command}; then write {field}: {{secret: {name}#{field}}}"
+        command = f"bao kv put -mount={mount} {prefix}{name} value=-  (it reads the value from its input)"
+        hint = f"store it: {command}; then write {field}: {{secret: {name}#value}}"
     else:
         hint = f"store it: ansible-vault encrypt_string --stdin-name {field}  and put what it prints (!vault ...) here"
     context.warn(
