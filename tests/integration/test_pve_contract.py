@@ -17,7 +17,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lab" / "pve"))
 
-from pvesim.replay import Replay, read  # noqa: E402  # the simulator is no installed package
+from pvesim.replay import Replay, read  # the simulator is no installed package
 
 
 @pytest.fixture(scope="module")
@@ -33,11 +33,16 @@ def rows(recording: Path) -> list[dict[str, Any]]:
     return read(recording)
 
 
+# The simulator's README says why these differ.
+DEVIATIONS = {629, 631, 859}
+
+
 def test_the_recording_is_answered_alike(rows: list[dict[str, Any]]) -> None:
     """Would catch a status, an error or a body that no longer looks like the real one."""
     report = Replay(rows).run()
     different = [f"{v.n} {v.method} {v.path}: {v.why}" for v in report.verdicts if v.kind == "different"]
-    assert report.count("matched") >= 0.97 * (len(rows) - report.count("unknown")), different
+    assert [text for text in different if int(text.split()[0]) not in DEVIATIONS] == []
+    assert report.count("matched") >= 0.97 * (len(rows) - report.count("unknown"))
     assert report.count("unknown") <= 0.05 * len(rows)
 
 

@@ -138,6 +138,41 @@ def test_a_refused_write_changes_nothing(api: Any) -> None:
     assert (config(api), volumes(api)) == (before, held)
 
 
+def _second_storage(api: Any) -> None:
+    api.call("POST", "/storage", {"storage": "small", "type": "dir", "path": "/srv/small", "content": "images"})
+    make(api, scsi1="small:1")
+    api.site.storages["small"].full = True
+
+
+def test_a_write_that_fails_half_way_leaves_no_disk(api: Any) -> None:
+    """Would catch a first disk that stays when there is no room for the second."""
+    _second_storage(api)
+    before, held = config(api), volumes(api)
+    status, reason = api.refused("PUT", f"{Q}/100/config", {"scsi4": "local:1", "scsi5": "small:1", "cores": 4})
+    assert (status, "No space left" in reason) == (500, True)
+    assert (config(api), volumes(api)) == (before, held)
+
+
+def test_a_clone_that_fails_half_way_leaves_no_disk(api: Any) -> None:
+    """Would catch the copies made so far being left behind."""
+    _second_storage(api)
+    held = volumes(api)
+    assert "No space left" in api.exit(api.call("POST", f"{Q}/100/clone", {"newid": 101}))
+    assert volumes(api) == held
+    assert set(api.site.guests) == {100}
+
+
+def test_a_move_to_a_node_without_the_storage_moves_nothing(make_api: Any) -> None:
+    """Would catch disks scattered over two nodes, or a lock that stays."""
+    api = make_api("pve1", "pve2", cluster="lab")
+    folder = {"storage": "only1", "type": "dir", "path": "/srv/only1", "content": "images", "nodes": "pve1"}
+    api.call("POST", "/storage", folder)
+    make(api, virtio0="only1:1")
+    before, held = config(api), volumes(api)
+    assert "not available on node 'pve2'" in api.exit(api.call("POST", f"{Q}/100/migrate", {"target": "pve2"}))
+    assert (config(api), volumes(api)) == (before, held)
+
+
 def test_a_full_storage_ends_the_task(api: Any) -> None:
     """Would catch space that never runs out."""
     api.app.faults.add({"kind": "storage-full", "storage": "local", "path": "/qemu$"})
@@ -157,6 +192,15 @@ def test_a_guest_moves_with_its_disks(make_api: Any) -> None:
     assert "lock" not in moved
     assert moved["scsi0"].partition(",")[0] in api.site.storages["local"].on("pve2")
     assert volumes(api) == set()
+
+
+def test_a_failed_move_leaves_anothers_lock(make_api: Any) -> None:
+    """Would catch a lock taken away by a task that never had it."""
+    api = make_api("pve1", "pve2", cluster="lab")
+    make(api)
+    api.call("PUT", f"{Q}/100/config", {"lock": "backup"})
+    assert api.exit(api.call("POST", f"{Q}/100/migrate", {"target": "pve2"})) == "VM is locked (backup)"
+    assert config(api)["lock"] == "backup"
 
 
 def test_an_agent_answers_only_when_it_can(api: Any) -> None:
@@ -186,7 +230,7 @@ def test_an_agent_answers_only_when_it_can(api: Any) -> None:
         max_size=14,
     )
 )
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_order_of_requests_leaks_or_shares_a_volume(make_api: Any, steps: list[tuple[str, int, int]]) -> None:
     """Would catch a volume nobody names, one named by two guests, a lock that stays, a state that cannot be written."""
     api = make_api("pve1", "pve2", cluster="lab")
@@ -196,6 +240,7 @@ def test_no_order_of_requests_leaks_or_shares_a_volume(make_api: Any, steps: lis
         base = f"/nodes/{guest.node if guest else 'pve1'}/qemu"
         requests: dict[str, tuple[str, str, dict[str, Any]]] = {
             "clone": ("POST", f"{base}/{vmid}/clone", {"newid": other}),
+            "template": ("POST", f"{base}/{vmid}/template", {}),
             "resize": ("PUT", f"{base}/{vmid}/resize", {"disk": "scsi0", "size": "+1G"}),
             "add": ("POST", f"{base}/{vmid}/config", {"scsi3": "local:1"}),
             "detach": ("PUT", f"{base}/{vmid}/config", {"delete": "scsi3"}),

@@ -9,7 +9,7 @@ import re
 from typing import Any
 
 from . import config, disks, guests, tasks
-from .errors import TaskError, bad, bad_params, fail, forbidden, locked
+from .errors import TaskError, bad, fail, forbidden, locked
 from .routes import Call, Reply, index, route
 from .world import Guest, Task
 
@@ -409,69 +409,6 @@ def feature(call: Call) -> Any:
         if disks.volume_of(call.site, guest.node, d)
     )
     return {"hasFeature": int(able), "nodes": sorted(call.site.nodes) if shared else [guest.node]}
-
-
-@route(f"GET {V}/migrate")
-def migrate_info(call: Call) -> Any:
-    guest = call.guest()
-    local = _local_disks(call, guest)
-    out: dict[str, Any] = {"running": int(guest.running), "local_disks": local, "local_resources": []}
-    out["mapped-resources"], out["mapped-resource-info"], out["has-dbus-vmstate"] = [], {}, 1
-    if not guest.running:
-        others = [n for n in sorted(call.site.nodes) if n != guest.node]
-        out["allowed_nodes"] = others
-        out["not_allowed_nodes"] = {}
-    return out
-
-
-def _local_disks(call: Call, guest: Guest) -> list[dict[str, Any]]:
-    out = []
-    for key, drive in disks.drives(guest.conf).items():
-        volume = disks.volume_of(call.site, guest.node, drive)
-        if volume and not call.site.storages[drive.file.partition(":")[0]].shared:
-            out.append({"volid": volume.volid, "drivename": key, "size": volume.size, "cdrom": int(drive.is_cdrom)})
-    return out
-
-
-@route(f"POST {V}/migrate")
-def migrate(call: Call) -> Any:
-    guest = call.guest()
-    target = call.params["target"]
-    for name in ("force", "migration_type", "migration_network"):
-        if name in call.params and not call.is_root:
-            raise bad_params({name: "Only root may use this option."})
-    if target == guest.node:
-        raise bad(target="target is local node.")
-    if target not in call.site.nodes:
-        raise fail(f"no such cluster node '{target}'")
-    if not call.site.nodes[target].online:
-        raise fail(f"target node '{target}' is not online")
-    if guest.running and not call.get("online"):
-        raise fail("can't migrate running VM without --online")
-    local = [row for row in _local_disks(call, guest) if not row["cdrom"]]
-    if guest.running and local and not call.get("with-local-disks"):
-        raise fail("can't live migrate attached local disks without with-local-disks option")
-    kind = "hamigrate" if f"vm:{guest.vmid}" in call.site.ha["resources"] else "qmigrate"
-
-    def begin(_task: Task) -> None:
-        _free_of_lock(guest)
-        guest.conf["lock"] = "migrate"
-
-    def finish(task: Task) -> None:
-        for row in _local_disks(call, guest):
-            storage = call.site.storages[row["volid"].partition(":")[0]]
-            if storage.nodes() and target not in storage.nodes():
-                raise TaskError(f"storage '{storage.storage}' is not available on node '{target}'")
-            storage.volumes.setdefault(target, {})[row["volid"]] = storage.on(guest.node).pop(row["volid"])
-            task.lines.append(f"copying local disk image '{row['volid']}'")
-        guest.node = target
-        guest.conf.pop("lock", None)
-        task.lines.append("migration finished successfully")
-
-    def undo() -> None:
-        guest.conf.pop("lock", None)
-
-    return call.task(kind, guest.vmid, [(0.0, begin), (tasks.duration(call.fleet, "qmigrate"), finish)], undo)
 
 
 @route(f"GET {V}/cloudinit")
