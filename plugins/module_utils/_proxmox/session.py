@@ -64,6 +64,11 @@ class Session:
                     raise LoginFailed(f"the Python library {error.library} is missing", "install it") from None
             return self._pve
 
+    def close(self) -> None:
+        with self._lock:
+            if self._pve is not None:
+                self._pve.close()
+
     def each(self, work: Callable[[T], R], items: Iterable[T]) -> list[R]:
         """`work` for each item, side by side; the results in their order."""
         todo = list(items)
