@@ -212,12 +212,14 @@ def _stored(content: dict[str, Any], path: str, where: str) -> Stored | None:
 
 def _put(content: dict[str, Any], path: str, secret: Stored) -> None:
     content["secrets"][path] = dict(secret.fields)
-    content["metadata"][path] = {
+    about = {
         "kind": secret.kind,
         "created": secret.created or secret.rotated,
         "rotated": secret.rotated,
         "generation": secret.generation,
     }
+    # Without nulls: every scalar is read back as text.
+    content["metadata"][path] = {name: value for name, value in about.items() if value is not None}
 
 
 def _yaml() -> Any:

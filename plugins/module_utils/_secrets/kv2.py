@@ -133,7 +133,8 @@ class VaultStore:
 
     def _describe(self, what: str, full: str, secret: Stored) -> None:
         """Only by who made the value, so that kind and value always belong together. Its loss harms no value."""
-        about = {"kind": str(secret.kind), "created": str(secret.created or secret.rotated), "managed_by": _MANAGED}
+        noted = {"kind": secret.kind, "created": secret.created or secret.rotated, "managed_by": _MANAGED}
+        about = {name: value for name, value in noted.items() if value is not None}
         rule = _rule(f"{self.mount}/metadata/{full}", "create", "update")
         try:
             self.session.call(

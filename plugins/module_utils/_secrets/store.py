@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 @dataclass(frozen=True)
 class Stored:
-    """One secret as kept. `kind` is None for one that a human stored."""
+    """One secret as kept. `kind` is None for one that a human or an API made."""
 
     # Never in a repr: these objects end up in tracebacks.
     fields: Mapping[str, str] = field(repr=False)
@@ -57,7 +57,7 @@ def now() -> str:
     return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def new(fields: Mapping[str, str], kind: str) -> Stored:
-    """The first version of a secret."""
+def new(fields: Mapping[str, str], kind: str | None) -> Stored:
+    """The first version of a secret; without a kind when we could not make another one ourselves."""
     moment = now()
     return Stored(fields=dict(fields), kind=kind, created=moment, rotated=moment, generation=1)

@@ -28,6 +28,7 @@ from ansible_collections.socle.platform.plugins.module_utils._secrets.errors imp
 from ansible_collections.socle.platform.plugins.module_utils._secrets.file import FileStore
 from ansible_collections.socle.platform.plugins.module_utils._secrets.keeper import Keeper
 from ansible_collections.socle.platform.plugins.module_utils._secrets.kinds import Spec
+from ansible_collections.socle.platform.plugins.module_utils._secrets.store import new
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -322,6 +323,14 @@ def test_rotation_makes_a_new_generation_and_keeps_the_one_before(store: Path) -
     again, made = keeper(store).ensure("a", Spec())
     assert not made and again == second
     assert first.fields["password"] in clear(store).split("previous")[0 if "previous" not in clear(store) else 1]
+
+
+def test_a_value_that_an_api_made_is_kept_without_a_kind(store: Path) -> None:
+    """A null would be read back as the text "null", and be another kind for ever."""
+    FileStore(store, [PASSWORD]).create("api/token", new({"token": "abc"}, None))
+    found = FileStore(store, [PASSWORD]).read("api/token")
+    assert found and found.kind is None and found.fields == {"token": "abc"} and found.created and found.generation == 1
+    assert not keeper(store).ensure("api/token", Spec("token"))[1]
 
 
 def test_a_rotation_of_what_somebody_changed_meanwhile_is_refused(store: Path) -> None:

@@ -27,6 +27,7 @@ from ansible_collections.socle.platform.plugins.module_utils._secrets.errors imp
 from ansible_collections.socle.platform.plugins.module_utils._secrets.keeper import Keeper
 from ansible_collections.socle.platform.plugins.module_utils._secrets.kinds import Spec, generate
 from ansible_collections.socle.platform.plugins.module_utils._secrets.reference import Reference
+from ansible_collections.socle.platform.plugins.module_utils._secrets.store import new
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, utils
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -166,6 +167,13 @@ def test_what_a_human_stored_is_used_and_never_touched(bao: Any, vault: Vault, n
     with pytest.raises(KindMismatch, match="stored by hand with the fields password, port"):
         Keeper(vault()).ensure(name, Spec("ed25519"))
     assert raw(bao, name)["metadata"]["version"] == 1
+
+
+def test_a_value_that_an_api_made_is_kept_without_a_kind(bao: Any, vault: Vault, name: str) -> None:
+    vault().create(name, new({"token": "abc"}, None))
+    found = vault().read(name)
+    assert found and found.kind is None and found.fields == {"token": "abc"} and found.created
+    assert "kind" not in raw(bao, name)["metadata"]["custom_metadata"]
 
 
 def test_another_kind_is_an_error(bao: Any, vault: Vault, name: str) -> None:
