@@ -13,6 +13,50 @@ from .helpers import REMOVED, read, told
 
 GKE = {"kind": "gke", "project": "cater-two", "region": "europe-west1"}
 ERRORS: list[tuple[str, dict[str, Any], str, str]] = [
+    ("an app of a team that is not there", {"apps.main.team": "opps"}, "apps.main.team", "did you mean ops?"),
+    (
+        "an approver that is not there",
+        {"delivery.environments.production": {"on": "canada", "gate": "approval", "approvers": ["adda"]}},
+        "delivery.environments.production.approvers[0]",
+        "did you mean ada?",
+    ),
+    ("a pods network too big", {"kubernetes.pods": "32.0.0.0/7"}, "kubernetes.pods", "bigger than kubeadm takes"),
+    (
+        "a services network too small",
+        {"kubernetes.services": "10.96.0.0/26"},
+        "kubernetes.services",
+        "not a size for Services",
+    ),
+    (
+        "pods of GKE too few",
+        {"clouds.canada.network": {"pods": "10.132.0.0/22"}},
+        "clouds.canada.network.pods",
+        "at least a /21",
+    ),
+    (
+        "databases of Google too few",
+        {"clouds.canada.network": {"private_services": "10.138.0.0/26"}},
+        "clouds.canada.network.private_services",
+        "at least a /24",
+    ),
+    (
+        "a VPC too big",
+        {"clouds.aws": {"kind": "eks", "region": "eu-west-1", "network": "172.24.0.0/14"}},
+        "clouds.aws.network",
+        "not a size for a VPC",
+    ),
+    (
+        "a private network too big",
+        {"clouds.k": {"kind": "kapsule", "region": "fr-par", "network": "172.24.0.0/16"}},
+        "clouds.k.network",
+        "not a size for a private network",
+    ),
+    (
+        "a rack that is half the Internet",
+        {"hypervisors.network.rack": "32.0.0.0/6"},
+        "hypervisors.network.rack",
+        "bigger than",
+    ),
     (
         "a host name that is too long with its domain",
         {"machines." + "w" * 40: {}, "platform.domain": ".".join(["d" * 50] * 4) + ".example.org"},
