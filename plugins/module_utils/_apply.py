@@ -163,7 +163,7 @@ class _Run:
         self.changed = threading.Condition()
 
     def work(self) -> None:
-        threads = [threading.Thread(target=self._worker, daemon=True) for _ in range(self.workers)]
+        threads = [threading.Thread(target=self._worker, daemon=True) for _unused in range(self.workers)]
         for thread in threads:
             thread.start()
         try:
@@ -198,7 +198,7 @@ class _Run:
                 if self.done != seen:
                     seen, since = self.done, clock.now()
                 elif self.busy and clock.now() - since >= REPORT_AFTER:
-                    names = ", ".join(node.change.label for node, _ in list(self.busy.values())[:5])
+                    names = ", ".join(node.change.label for node, _unused in list(self.busy.values())[:5])
                     what = f"{self.total - self.done} of {self.total} {self.session.reader.kind} steps"
                     self.session.progress.waiting(what, f"under way: {names}", clock.now() - deadline.start)
                     since = clock.now()
@@ -254,7 +254,7 @@ class _Run:
         with self.changed:
             if self.session.stopped.is_set() and self.fatal is None:
                 return
-            _, started = self.busy.pop(id(node))
+            _unused, started = self.busy.pop(id(node))
             seconds = self.session.deadline.clock.now() - started
             self.wrote = self.wrote or step.attempt > 0
             self.done += 1
@@ -375,7 +375,7 @@ def _read_back(outcomes: Mapping[str, Outcome], session: Session) -> None:
         if not wrong:
             wrong = {item.key: f"it was written, but could not be read back: {error.cause}" for item in wanted}
     except Exception as error:  # noqa: BLE001 - whatever the adapter raises belongs to these objects
-        sentence, _ = session.reader.explain(error)
+        sentence, _unused = session.reader.explain(error)
         wrong = {item.key: f"it was written, but could not be read back: {sentence}" for item in wanted}
     for outcome in written:
         outcome.after = found.get(outcome.key)

@@ -73,7 +73,7 @@ def differences(
     changes: list[FieldChange] = []
     for name, want in wanted.items():
         have = found.get(name, _MISSING)
-        if type(want) is type(have) and type(want) in _QUICK and want == have:
+        if want.__class__ is have.__class__ and want.__class__ in _QUICK and want == have:
             continue
         path = f"{prefix}{name}"
         if have is UNREADABLE:
@@ -92,7 +92,7 @@ def differences(
 
 
 def _mappings(one: Any, other: Any) -> bool:
-    if type(one) is dict and type(other) is dict:
+    if one.__class__ is dict and other.__class__ is dict:
         return True
     return isinstance(one, Mapping) and isinstance(other, Mapping)
 

@@ -128,7 +128,7 @@ def verify(planned: Mapping[str, Any], plan: Plan, task: Identity) -> list[str]:
         if what:
             moved.append((key, what))
     kind = fresh["kind"]
-    named = {key for key, _ in moved}
+    named = {key for key, _unused in moved}
     for key, state in planned["objects"].items():
         found = fresh["objects"].get(key, "absent")
         if found != state and key not in named:

@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import conftest  # noqa: F401 - makes the collection importable from the checkout
 from ansible_collections.socle.platform.plugins.module_utils import _module, _plan
 from ansible_collections.socle.platform.plugins.module_utils._reconcile import (
     Change,
@@ -61,7 +60,7 @@ def _machine(number: int) -> dict[str, Any]:
 
 def _best(work: Callable[[], object]) -> float:
     times = []
-    for _ in range(RUNS):
+    for _unused in range(RUNS):
         start = time.perf_counter()
         work()
         times.append(time.perf_counter() - start)

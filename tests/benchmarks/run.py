@@ -12,6 +12,7 @@ the table of docs/benchmarks.md.
 from __future__ import annotations
 
 import argparse
+import importlib
 import importlib.util
 import json
 import os
@@ -28,9 +29,13 @@ BEGIN, END = "<!-- table: written by make bench -->", "<!-- end of table -->"
 Row = dict[str, Any]
 
 
+sys.path[:0] = [str(HERE.parent), str(HERE)]
+# Importing it makes the collection importable from the checkout.
+importlib.import_module("conftest")
+
+
 def load(path: Path) -> Any:
     """Import one benchmark file."""
-    sys.path[:0] = [str(HERE.parent), str(HERE)]
     spec = importlib.util.spec_from_file_location(path.stem, path)
     if spec is None or spec.loader is None:
         raise ImportError(f"cannot load {path}")

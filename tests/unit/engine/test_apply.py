@@ -87,7 +87,7 @@ def test_a_login_that_fails_is_said_for_each_object(world: World) -> None:
     """A writer that cannot be opened is no crash, and is tried again when the adapter calls it transient."""
     tries = []
 
-    def refuse(_: World) -> WorldWriter:
+    def refuse(_unused: World) -> WorldWriter:
         tries.append(1)
         raise TransientError("500: try later") if len(tries) < 3 else AdapterError("401: wrong token")
 
@@ -118,7 +118,7 @@ def test_retries_end_with_the_deadline(world: World) -> None:
     assert "503: too many requests (given up after" in result.message()
     assert "deadline of 60 s has passed" in result.message()
     assert statuses(result)["b"] == "not tried"
-    assert ("a: create", "503: too many requests") in [(what, cause) for what, cause, _ in talk.waits]
+    assert ("a: create", "503: too many requests") in [wait[:2] for wait in talk.waits]
 
 
 def test_only_transient_errors_are_tried_again(world: World) -> None:
@@ -273,7 +273,9 @@ def test_notes_warnings_and_waits_reach_the_result(world: World) -> None:
     (outcome,) = run(world, [wanted("a", size=1, password="hush-hush")], Talking, progress=talk).outcomes
     assert outcome.status is Status.SUCCEEDED and outcome.notes == ["needs a reboot"]
     assert outcome.warnings == ["password (secret) is weak"]
-    assert ("a: to be running", "locked by backup with (secret)") in [(what, cause) for what, cause, _ in talk.waits]
+    assert ("a: to be running", "locked by backup with (secret)") in [
+        (what, cause) for what, cause, _unused in talk.waits
+    ]
     assert [event[:2] for event in talk.events] == [("a", "create"), ("a", "create")] and talk.events[-1][2:4] == (1, 1)
 
 

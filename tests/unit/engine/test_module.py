@@ -22,9 +22,9 @@ SHAPE = {"changed", "failed", "diff", "objects", "plan", "warned"}
 def adapter(world: World, **parts: Any) -> _module.Adapter:
     return _module.Adapter(
         spec={},
-        desired=parts.get("desired", lambda _: [wanted("a", size=1, password="hush-hush")]),
-        reader=lambda _: parts.get("reader", WorldReader)(world),
-        writer=lambda _: parts.get("writer", WorldWriter)(world),
+        desired=parts.get("desired", lambda _unused: [wanted("a", size=1, password="hush-hush")]),
+        reader=lambda _unused: parts.get("reader", WorldReader)(world),
+        writer=lambda _unused: parts.get("writer", WorldWriter)(world),
         replaces=True,
         more=parts.get("more"),
     )
@@ -42,7 +42,7 @@ def perform(made: _module.Adapter, check: bool = False, salt: str = "", **parame
 
 def test_check_mode_makes_no_writer(world: World) -> None:
     """By construction: the adapter's writer is not even called for."""
-    made = adapter(world, writer=lambda _: pytest.fail("check mode made a writer"))
+    made = adapter(world, writer=lambda _unused: pytest.fail("check mode made a writer"))
     result = perform(made, check=True)
     assert result["changed"] and [o["outcome"] for o in result["objects"]] == ["planned"]
     assert perform(adapter(world))["changed"] and not perform(made)["changed"]
@@ -66,7 +66,7 @@ def test_refusals_failures_and_defects_look_alike(world: World) -> None:
     world.put("b", {"mode": "x"})
     replaced = [wanted("a", size=1), wanted("b", mode="y")]
     for check in (True, False):
-        refused = perform(adapter(world, desired=lambda _: replaced), check=check)
+        refused = perform(adapter(world, desired=lambda _unused: replaced), check=check)
         assert "allow_replace" in refused["msg"] and not refused["changed"] and not world.done
         assert [o["outcome"] for o in refused["objects"]] == ["not tried", "refused"]
 
@@ -79,7 +79,7 @@ def test_refusals_failures_and_defects_look_alike(world: World) -> None:
     assert failed["objects"][0]["outcome"] == "failed"
 
     contradicting = [Desired("a", needs=frozenset({"x"}))]
-    assert "needs x" in perform(adapter(world, desired=lambda _: contradicting))["msg"]
+    assert "needs x" in perform(adapter(world, desired=lambda _unused: contradicting))["msg"]
 
     class Broken(WorldReader):
         def check(self, desired: Any, current: Any) -> Any:
@@ -92,6 +92,6 @@ def test_refusals_failures_and_defects_look_alike(world: World) -> None:
 
 def test_an_adapter_adds_values_of_its_own(world: World) -> None:
     """`more` sees the plan in check mode, and the result after apply."""
-    made = adapter(world, more=lambda _, result: {"extra": result is not None})
+    made = adapter(world, more=lambda _unused, result: {"extra": result is not None})
     assert perform(made, check=True)["extra"] is False
     assert perform(made)["extra"] is True

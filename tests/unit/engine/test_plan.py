@@ -245,7 +245,7 @@ def test_cost_grows_linearly(monkeypatch: pytest.MonkeyPatch) -> None:
         names = [f"n{i}" for i in range(count)]
         desired = [wanted(name, *([names[i - 1]] if i % 50 else []), a=i, b={"c": [i]}) for i, name in enumerate(names)]
         best = float("inf")
-        for _ in range(2):
+        for _unused in range(2):
             reader = Fixed()
             start = time.process_time()
             fresh = plan(desired, reader, options())

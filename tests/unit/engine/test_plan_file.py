@@ -52,7 +52,7 @@ def test_a_write_that_fails_leaves_the_old_file(world: World, file: Path, monkey
     """A full disk costs the new plan, not the old one, and is said."""
     file.write_text("old")
 
-    def full(_: int) -> None:
+    def full(_unused: int) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(_plan.os, "fsync", full)
@@ -72,10 +72,10 @@ def damage(change: Callable[[dict[str, Any]], None]) -> Callable[[dict[str, Any]
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
-        (lambda _: "", "is not JSON"),
-        (lambda _: "[" * 100_000, "is not JSON"),
-        (lambda _: "[]", "is not a plan of this collection"),
-        (lambda _: '{"format": "terraform"}', "is not a plan of this collection"),
+        (lambda _unused: "", "is not JSON"),
+        (lambda _unused: "[" * 100_000, "is not JSON"),
+        (lambda _unused: "[]", "is not a plan of this collection"),
+        (lambda _unused: '{"format": "terraform"}', "is not a plan of this collection"),
         (damage(lambda data: data.update(version=99)), "has version 99"),
         (damage(lambda data: data.pop("sections")), "no list of sections"),
         (damage(lambda data: data["sections"].append(3)), "section 2 is not a mapping"),

@@ -103,7 +103,7 @@ def test_a_part_ends_with_the_whole() -> None:
 def test_pauses_grow_to_their_limit_and_differ() -> None:
     """Exponential, bounded, and not the same for every worker."""
     backoff = Backoff(first=1, most=8, factor=2, jitter=0.25)
-    runs = [list(islice(backoff.pauses(), 6)) for _ in range(20)]
+    runs = [list(islice(backoff.pauses(), 6)) for _unused in range(20)]
     for pauses in runs:
         for pause, middle in zip(pauses, (1, 2, 4, 8, 8, 8), strict=True):
             assert 0.75 * middle <= pause <= 1.25 * middle

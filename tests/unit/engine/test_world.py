@@ -113,7 +113,7 @@ def order_complaints(case: Case, world: World) -> list[str]:
     replaced = {item.key for item in case.desired if item.present}
     kept = [c for c in world.complaints if "was removed while" not in c]
     for complaint in world.complaints:
-        name, _, rest = complaint.partition(" was removed while ")
+        name, _unused, rest = complaint.partition(" was removed while ")
         if not rest or name in replaced:
             continue
         users = set(json.loads(rest.removesuffix(" used it").replace("'", '"')))
@@ -175,11 +175,11 @@ def test_a_second_run_repairs_any_death(case: Case) -> None:
     must_hide(talk.events, talk.waits)
     must_hold_always(case, world)
     world.revive()
-    _, result = run(case, world)
+    _unused, result = run(case, world)
     assert result.ok, result.message()
     must_equal_desired(case, world)
     must_hold_always(case, world)
-    again, _ = run(case, world)
+    again, _unused = run(case, world)
     assert not again.changed
 
 

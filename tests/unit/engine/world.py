@@ -272,7 +272,7 @@ class _Counted:
             self.world.busy += 1
             self.world.most_busy = max(self.world.most_busy, self.world.busy)
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, *_unused: object) -> None:
         with self.world._lock:
             self.world.busy -= 1
 
