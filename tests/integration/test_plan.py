@@ -199,6 +199,17 @@ def test_a_host_that_cannot_be_reached_for_another_reason_fails_the_plan(ground:
     assert not ground.file.exists()
 
 
+def test_a_layer_that_does_not_exist_yet_is_known_later(ground: Ground) -> None:
+    """Catches a first install that cannot be planned because nothing is there to look at."""
+    task = "    - {name: Look at the cluster, work: {events: 0, known_after: the cluster is made}}\n"
+    (ground.folder / "site.yml").write_text("- hosts: localhost\n  gather_facts: false\n  tasks:\n" + task)
+    done = ground.plan(f"-esocle_plan_file={ground.file}", ANSIBLE_LIBRARY=str(MODULES.parent / "progress_modules"))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Known only later\n  ? Look at the cluster on localhost: known after the cluster is made\n" in done.stdout
+    assert "plan again after that" in done.stdout
+    assert ground.file.exists()
+
+
 def test_what_a_phase_rescues_is_no_problem(ground: Ground) -> None:
     """Catches a plan that fails because of a task whose failure the phase itself deals with."""
     (ground.folder / "site.yml").write_text(

@@ -20,6 +20,7 @@ def main() -> None:
             "seconds": {"type": "float", "default": 0.0},
             "prefix": {"type": "str", "default": "object"},
             "wait_cause": {"type": "str"},
+            "known_after": {"type": "str"},
             "die": {"type": "bool", "default": False},
         },
         supports_check_mode=True,
@@ -37,6 +38,8 @@ def main() -> None:
             time.sleep(0.2)
     if module.params["die"]:
         os.kill(os.getpid(), 9)
+    if module.params["known_after"]:
+        module.fail_json(msg="nothing answers there", known_after=module.params["known_after"])
     module.exit_json(changed=False)
 
 
