@@ -14,7 +14,7 @@ from .routes import Call, index, route
 from .validate import split_list
 from .world import Site, check_password, set_password, sha1
 
-index("/access", "users", "groups", "roles", "acl", "domains", "ticket", "password", "permissions")
+index("/access", "users", "groups", "roles", "acl", "domains", "ticket", "password", "permissions", key="subdir")
 _ACL_PATH = re.compile(
     r"/|/access(?:/groups(?:/[^/]+)?|/realm(?:/[^/]+)?)?|/nodes(?:/[^/]+)?|/pool(?:/[^/]+){0,3}"
     r"|/sdn(?:/(?:zones|controllers|dns|ipams|fabrics)(?:/[^/]+){0,3})?|/storage(?:/[^/]+)?|/vms(?:/\d+)?"
@@ -138,11 +138,11 @@ def read_user(call: Call) -> Any:
     return {**out, "tokens": _tokens(user)}
 
 
-def _groups(call: Call, text: str) -> list[str]:
+def _groups(call: Call, text: str, doing: str) -> list[str]:
     wanted = split_list(text)
     for name in wanted:
         if name not in call.site.groups:
-            raise fail(f"no such group '{name}'")
+            raise fail(f"{doing} user failed: no such group '{name}'")
     return wanted
 
 
@@ -152,7 +152,7 @@ def create_user(call: Call) -> Any:
     if userid in call.site.users:
         raise fail(f"create user failed: user '{userid}' already exists")
     user: dict[str, Any] = {"enable": call.get("enable", 1), "expire": call.get("expire", 0), "tokens": {}}
-    user["groups"] = _groups(call, call.get("groups", ""))
+    user["groups"] = _groups(call, call.get("groups", ""), "create")
     user.update({key: call.params[key] for key in _FIELDS if call.get(key)})
     call.site.users[userid] = user
     if call.get("password"):
@@ -169,7 +169,7 @@ def update_user(call: Call) -> Any:
         if key in call.params:
             user[key] = call.params[key]
     if "groups" in call.params:
-        wanted = _groups(call, call.params["groups"])
+        wanted = _groups(call, call.params["groups"], "update")
         user["groups"] = list(dict.fromkeys([*(user["groups"] if call.get("append") else []), *wanted]))
 
 
@@ -416,7 +416,7 @@ def write_acl(call: Call) -> Any:
 def _check_principals(site: Site, given: dict[str, list[str]]) -> None:
     for who in given["group"]:
         if who not in site.groups:
-            raise fail(f"ACL update failed: no such group '{who}'")
+            raise fail(f"ACL update failed: group '{who}' does not exist")
     for who in given["user"]:
         if who not in site.users:
             raise fail(f"ACL update failed: no such user ('{who}')")

@@ -184,7 +184,7 @@ def next_id(call: Call) -> Any:
     for vmid in range(low, high):
         if vmid not in call.site.guests:
             return str(vmid)
-    raise fail(f"unable to get any free VMID in range [{low}, {high - 1}]")
+    raise fail(f"unable to get any free VMID in range [{low}, {high}]")
 
 
 @route("GET /cluster/log")

@@ -17,7 +17,8 @@ Q = "/nodes/{node}/qemu"
 V = Q + "/{vmid}"
 index(
     V,
-    "config", "pending", "clone", "status", "agent", "snapshot", "firewall", "cloudinit", "feature", "migrate", "rrd",
+    "config", "pending", "clone", "status", "agent", "snapshot", "firewall", "cloudinit", "feature",
+    "migrate", "rrd", key="subdir"
 )  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from .routes import Call, index, route
 from .validate import split_list
 from .world import Task, sha1
 
-index("/cluster/ha", "resources", "groups", "rules", "status")
+index("/cluster/ha", "resources", "groups", "rules", "status", key="id")
 index("/cluster/ha/status", "current", "manager_status")
 _CHANGED = "detected modified configuration - file changed by other user? Try again."
 _GONE = "cannot {doing}: ha groups have been migrated to rules"

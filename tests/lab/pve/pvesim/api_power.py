@@ -13,7 +13,7 @@ from .routes import Call, index, route
 from .world import Guest, Task
 
 S = "/nodes/{node}/qemu/{vmid}/status"
-index(S, "current", "start", "stop", "reset", "shutdown", "suspend", "reboot", "resume")
+index(S, "current", "start", "stop", "reset", "shutdown", "suspend", "reboot", "resume", key="subdir")
 
 
 def _root_options(call: Call) -> None:

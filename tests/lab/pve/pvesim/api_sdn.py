@@ -14,7 +14,7 @@ from .routes import Call, index, route
 from .validate import split_list
 from .world import Task, sha1
 
-index("/cluster/sdn", "zones", "vnets", "controllers", "ipams", "dns", "fabrics", "lock", "rollback")
+index("/cluster/sdn", "zones", "vnets", "controllers", "ipams", "dns", "fabrics", "lock", "rollback", key="id")
 _NOT_CONFIG = {"lock-token", "delete", "digest", "pending", "running"}
 _KEY = {"zones": "zone", "vnets": "vnet", "subnets": "subnet"}
 

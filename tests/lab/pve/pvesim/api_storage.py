@@ -19,7 +19,7 @@ from .world import GIB, Site, Storage, Task, Volume, sha1
 
 S = "/nodes/{node}/storage"
 ONE = S + "/{storage}"
-index(ONE, "content", "download-url", "status", "upload")
+index(ONE, "content", "download-url", "status", "upload", key="subdir")
 # The files of multipart requests, from the HTTP layer to the handler.
 UPLOADS: dict[str, bytes] = {}
 CHANGED = "detected modified configuration - file changed by other user? Try again."

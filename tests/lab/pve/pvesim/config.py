@@ -151,6 +151,14 @@ def _ssh_keys(value: str) -> str:
     return value
 
 
+def _hookscript(call: Call, value: str) -> str:
+    if not value.partition(":")[2].startswith("snippets/"):
+        raise fail(f"'{value}' is not in the snippets directory")
+    if call.site.volume(value, call.node.name) is None:
+        raise fail(f"script '{value}' does not exist")
+    return value
+
+
 def plain(call: Call, key: str, value: Any) -> Any:
     """A value as it is stored; None means that the key goes away."""
     if key == "tags":
@@ -167,6 +175,8 @@ def plain(call: Call, key: str, value: Any) -> Any:
         return call.fleet.uuid()
     if key == "smbios1" and "uuid=" not in str(value):
         return f"{value},uuid={call.fleet.uuid()}"
+    if key == "hookscript":
+        return _hookscript(call, str(value))
     if key == "memory":
         return str(value).removeprefix("current=")
     return value

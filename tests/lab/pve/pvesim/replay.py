@@ -28,6 +28,8 @@ from .routes import ROUTES
 from .world import Clock, Fleet, Site
 
 ROOT = "root@pam"
+# What a task says when a program on the node, or the hypervisor, did not do its part.
+_HOST = re.compile(r"command '.*' failed|exit code \d+|QMP|monitor socket|unable to connect to|got signal \d+")
 
 
 @dataclass
@@ -108,7 +110,8 @@ class Replay:
             return verdict
         self._clock(row)
         repairs = Repairs(self, index, row)
-        kept = self._keep() if self.repair and repairs.gap else b""
+        failed_there = row["method"] != "GET" and _HOST.search(told_later(self, index, row))
+        kept = self._keep() if self.repair and (repairs.gap or failed_there) else b""
         why, later = self._attempt(repairs)
         if kept and (why or later) and self._explained(repairs, kept, why):
             why = ""
@@ -159,8 +162,19 @@ class Replay:
                 repairs.done = True
                 return True
             self._restore(kept)
+        if self._host_failed(repairs):
+            return True
         self._attempt(Repairs(self, index, row))
         return not why
+
+    def _host_failed(self, repairs: Repairs) -> bool:
+        """A task that ended because a program on the node failed: that is no matter of the API."""
+        end = told_later(self, repairs.index, repairs.row)
+        if repairs.row["method"] == "GET" or not _HOST.search(end):
+            return False
+        self.app.fleet.spoil = {"kind": "error", "text": end}
+        why, later = self._attempt(Repairs(self, repairs.index, repairs.row))
+        return not why and not later
 
     def _keep(self) -> bytes:
         return pickle.dumps((self.app.fleet.sites, self.upids, self.digests))

@@ -82,7 +82,6 @@ def route(*endpoints: str) -> Callable[[Handler], Handler]:
     return register
 
 
-def index(endpoint: str, *names: str) -> None:
+def index(endpoint: str, *names: str, key: str = "name") -> None:
     """A fixed list of what lies below a path."""
-    method, path = f"GET {endpoint}".split()
-    ROUTES[method, path] = lambda _call: [{"name": name} for name in names]
+    ROUTES["GET", endpoint] = lambda _call: [{key: name} for name in names]
