@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: manifest
 author:
-  - The Socle authors
+  - The Socle authors (@socle-platform)
 short_description: A whole platform from one manifest
 version_added: 0.1.0
 description:

@@ -376,7 +376,7 @@ class _Reader:
             _STANDARD + "null": type(None),
         }
         if tag in standard:
-            if type(value) is not standard[tag]:
+            if not isinstance(value, standard[tag]) or isinstance(value, bool) != (standard[tag] is bool):
                 self.note(event, f"{shown(text, 40)} is not what its tag !!{tag.removeprefix(_STANDARD)} says")
             return value
         self.note(event, f"the tag {shown(tag, 60)} is not known here", "no tag, !vault or !unsafe")

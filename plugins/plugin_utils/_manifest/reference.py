@@ -153,9 +153,9 @@ _NAMES = {
     id(sections_platform.Bucket): "a bucket's name",
 }
 _BY_RULE = {
-    id(rule): name
+    id(rule): _NAMES[id(kind)]
     for kind in (*vars(base).values(), *vars(sections_platform).values())
-    if (name := _NAMES.get(id(kind)))
+    if id(kind) in _NAMES
     for rule in getattr(kind, "__metadata__", ())
     if isinstance(rule, Rule)
 }

@@ -136,13 +136,13 @@ def _sizes(context: Context) -> None:
     kubernetes = manifest.kubernetes
     if kubernetes is not None:
         pods, services = ipaddress.IPv4Network(kubernetes.pods), ipaddress.IPv4Network(kubernetes.services)
-        nodes = sum(
-            1
+        names = {
+            name
             for function in context.platform.functions
             if function.parent == "kubernetes"
-            for group in function.groups
-            for _ in context.platform.of_group(group)
-        )
+            for name in function.groups
+        }
+        nodes = sum(len(context.platform.of_group(name)) for name in names)
         if pods.prefixlen > 24 or 2 ** (24 - pods.prefixlen) < nodes:
             context.error(
                 ("kubernetes", "pods"),
