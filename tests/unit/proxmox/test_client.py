@@ -1,11 +1,12 @@
 # Copyright: (c) 2026, The Socle authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The transport: one login, kept connections, hosts that take over, and what is sent again (nothing that may have worked)."""
+"""The transport: one login, kept connections, hosts that take over, and nothing sent twice that may have worked."""
 
 from __future__ import annotations
 
 import logging
+import socket
 import threading
 import time
 from typing import Any
@@ -57,11 +58,13 @@ def test_one_login_serves_every_thread(cluster: Cluster) -> None:
 
 def test_each_thread_keeps_its_connection(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
     """Would catch a TLS handshake per request, which costs more than the request."""
-    import socket
-
     made: list[Any] = []
-    connect = socket.create_connection
-    monkeypatch.setattr("urllib3.util.connection.create_connection", lambda *a, **k: made.append(a) or connect(a[0]))
+
+    def connect(address: Any, *_rest: Any, **_more: Any) -> socket.socket:
+        made.append(address)
+        return socket.create_connection(address)
+
+    monkeypatch.setattr("urllib3.util.connection.create_connection", connect)
     with by_password(cluster) as pve:
         side_by_side(3, lambda: [pve.get("/version") for _ in range(10)])
     assert len(made) == 3 + 1
