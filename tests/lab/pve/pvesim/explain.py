@@ -15,7 +15,7 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from .repairs import api_path
+from .repairs import api_path, told_later
 
 if TYPE_CHECKING:
     from .replay import Replay
@@ -24,23 +24,6 @@ Action = tuple[str, str, dict[str, Any]]
 _GONE = re.compile(
     r"(\d+)\.conf' does not exist|file for VM (\d+)|target VM (\d+)|VM/CT (\d+) does not|resource 'vm:(\d+)'"
 )
-
-
-def told_later(replay: Replay, index: int, row: dict[str, Any]) -> str:
-    """How the task a row started, or asks about, came to its end."""
-    data = (row.get("body") or {}).get("data") if isinstance(row.get("body"), dict) else None
-    if isinstance(data, dict) and "exitstatus" in data:
-        return str(data["exitstatus"])
-    if not (isinstance(data, str) and data.startswith("UPID:")):
-        return ""
-    for later in replay.rows[index + 1 :]:
-        body = (later.get("body") or {}).get("data") if isinstance(later.get("body"), dict) else None
-        if data in later["path"] and isinstance(body, dict) and "exitstatus" in body:
-            return str(body["exitstatus"])
-        if data in later["path"] and isinstance(body, list) and body and "t" in body[-1]:
-            text = str(body[-1]["t"])
-            return "OK" if text == "TASK OK" else text.removeprefix("TASK ERROR: ")
-    return ""
 
 
 def candidates(replay: Replay, index: int, row: dict[str, Any], mine: str) -> Iterator[list[Action]]:

@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from . import disks, tasks
-from .world import Guest, Volume, fresh_node
+from .errors import TaskError
+from .world import Guest, Task, Volume, fresh_node
 
 if TYPE_CHECKING:
     from .replay import Replay
@@ -31,6 +32,23 @@ _OWN = re.compile(r"digest|meta|smbios1|vmgenid|boot|parent|snaptime|lock|templa
 
 def api_path(path: str) -> str:
     return re.sub(r"^/api2/\w+", "", urlsplit(path).path)
+
+
+def told_later(replay: Replay, index: int, row: dict[str, Any]) -> str:
+    """How the task a row started, or asks about, came to its end."""
+    data = (row.get("body") or {}).get("data") if isinstance(row.get("body"), dict) else None
+    if isinstance(data, dict) and "exitstatus" in data:
+        return str(data["exitstatus"])
+    if not (isinstance(data, str) and data.startswith("UPID:")):
+        return ""
+    for later in replay.rows[index + 1 :]:
+        body = (later.get("body") or {}).get("data") if isinstance(later.get("body"), dict) else None
+        if data in later["path"] and isinstance(body, dict) and "exitstatus" in body:
+            return str(body["exitstatus"])
+        if data in later["path"] and isinstance(body, list) and body and "t" in body[-1]:
+            text = str(body[-1]["t"])
+            return "OK" if text == "TASK OK" else text.removeprefix("TASK ERROR: ")
+    return ""
 
 
 def _object(path: str) -> str:
@@ -190,6 +208,10 @@ class Repairs:
             self._interface(data)
         elif re.fullmatch(r"/access/(?:users|groups)/[^/]+", self.path) and isinstance(data, dict):
             self._membership(data)
+        elif self.path == "/access/acl" and isinstance(data, list):
+            self._acl(data)
+        elif re.fullmatch(r"/storage/[^/]+", self.path) and isinstance(data, dict):
+            self._storage(data)
         elif self.path == "/cluster/options" and isinstance(data, dict):
             self._options(data)
         elif self.path == "/cluster/ha/rules" and isinstance(data, list):
@@ -255,8 +277,41 @@ class Repairs:
         if staged is not None and "cidr" in want and "cidr" not in staged:
             self._send("PUT", self.path, {"type": want["type"], "cidr": want["cidr"]})
 
+    def _acl(self, want: list[dict[str, Any]]) -> None:
+        held = {(path, *who) for path, rows in self.replay.site.acl.items() for who in rows}
+        for row in want:
+            if (row["path"], row["type"], row["ugid"], row["roleid"]) not in held:
+                kinds = {"user": "users", "group": "groups", "token": "tokens"}
+                keys = {"path": row["path"], "roles": row["roleid"], "propagate": row["propagate"]}
+                self._send("POST", "/access/roles", {"roleid": row["roleid"]})
+                self._send("POST", "/access/groups" if row["type"] == "group" else "/access/users", _principal(row))
+                self._send("PUT", "/access/acl", {**keys, kinds[row["type"]]: row["ugid"]})
+        seen = {(row["path"], row["type"], row["ugid"], row["roleid"]) for row in want}
+        for path, kind, who, role in held - seen:
+            self._send("PUT", "/access/acl", {"path": path, f"{kind}s": who, "roles": role, "delete": 1})
+
+    def _storage(self, want: dict[str, Any]) -> None:
+        name, site = self.path.rpartition("/")[2], self.replay.site
+        fields = {key: value for key, value in want.items() if key not in ("digest", "storage", "type", "path")}
+        if name not in site.storages:
+            made = {**want, **({} if want["type"] in ("dir", "btrfs") else {"path": None})}
+            self._send("POST", "/storage", {k: v for k, v in made.items() if v is not None and k != "digest"})
+            return
+        gone = [k for k in site.storages[name].conf if k not in want and k not in ("path", "password")]
+        if gone:
+            self._send("PUT", self.path, {"delete": ",".join(gone)})
+        missing = {k: v for k, v in fields.items() if k not in site.storages[name].conf}
+        if missing:
+            self._send("PUT", self.path, missing)
+
     def _membership(self, want: dict[str, Any]) -> None:
         site, name = self.replay.site, self.path.rpartition("/")[2]
+        if "/users/" in self.path and name in site.users:
+            missing: dict[str, Any] = {
+                k: want[k] for k in ("comment", "email") if k in want and k not in site.users[name]
+            }
+            if missing:
+                self._send("PUT", f"/access/users/{name}", missing)
         if "/users/" in self.path and name in site.users and set(want["groups"]) - set(site.users[name]["groups"]):
             self._send("PUT", f"/access/users/{name}", {"groups": ",".join(want["groups"])})
         if "/groups/" in self.path:
@@ -313,10 +368,14 @@ class Repairs:
         self.done = True
         got = self._again(kind, ident, node, told)
         if not isinstance(got, str):
-            # It leaves no trace in the world that could be told from here.
-            got = tasks.submit(
-                self.replay.app.fleet, self.replay.site, node, upid.split(":")[7], kind, ident, lambda _task: None
-            )
+            # What it did to the world cannot be told from here: it is laid down as over, with its end.
+            end = told_later(self.replay, self.index, self.row)
+
+            def over(_task: Task) -> None:
+                if end not in ("", "OK"):
+                    raise TaskError(end)
+
+            got = tasks.submit(self.replay.app.fleet, self.replay.site, node, upid.split(":")[7], kind, ident, over)
         tasks.settle(self.replay.app.fleet)
         self.replay.upids[upid] = got
 
@@ -378,6 +437,12 @@ class Repairs:
         own = r"digest|meta|smbios1|vmgenid|boot|(?:scsi|ide|sata|virtio|unused)\d+"
         params.update({key: value for key, value in (config or {}).items() if not re.fullmatch(own, key)})
         return self.replay.send("POST", f"/nodes/{node}/qemu", params)
+
+
+def _principal(row: dict[str, Any]) -> dict[str, Any]:
+    if row["type"] == "group":
+        return {"groupid": row["ugid"]}
+    return {"userid": row["ugid"].partition("!")[0]}
 
 
 def _needed(row: dict[str, Any]) -> set[str]:

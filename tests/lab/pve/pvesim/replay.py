@@ -22,8 +22,8 @@ from urllib.parse import quote, urlencode
 from . import auth, tasks
 from .app import App, Request
 from .compare import difference, masked
-from .explain import candidates, told_later
-from .repairs import Repairs, api_path
+from .explain import candidates
+from .repairs import Repairs, api_path, told_later
 from .routes import ROUTES
 from .world import Clock, Fleet, Site
 
