@@ -19,7 +19,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lab" / "pve"))
 
-from fixture import Pve, RefusedError, running, spawned  # noqa: E402  # the simulator is no installed package
+from fixture import Pve, RefusedError, running, spawned  # the simulator is no installed package
 
 Q = "/nodes/pve1/qemu"
 
