@@ -3,13 +3,15 @@
 
 INVENTORY ?= inventories/onprem
 ONLY ?=
+ARGS ?=
+RECORDINGS ?= ../shared/pve/observed.jsonl.gz
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test test-long unit integration lint sanity format docs bench check plan lock build clean
+.PHONY: help setup test test-long unit integration lint sanity format docs bench check plan lock build clean pve-sim pve-contract
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -53,6 +55,12 @@ check: $(READY) ## Validate a manifest and show the platform it describes (INVEN
 
 plan: $(READY) ## Show what site.yml would change, and change nothing (INVENTORY=...)
 	$(BIN)/ansible-playbook playbooks/plan.yml -i $(INVENTORY)
+
+pve-sim: $(READY) ## Start the Proxmox VE API simulator (ARGS="--port 8006 --nodes a,b --cluster lab"; see tests/lab/pve/README.md)
+	$(BIN)/python tests/lab/pve/server.py $(ARGS)
+
+pve-contract: $(READY) ## Hold the simulator to recordings of a real API (RECORDINGS=path); prints "matched N of M" last
+	@$(BIN)/python tests/lab/pve/contract.py $(RECORDINGS)
 
 build: $(READY) ## Build the collection's archive into build/
 	$(BIN)/ansible-galaxy collection build --force --output-path build
