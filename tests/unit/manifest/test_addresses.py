@@ -152,3 +152,35 @@ def test_pinning_solves_a_meeting_with_the_line_that_the_error_writes():
     result = validate_file("x.socle.yml", yaml.safe_dump(base, sort_keys=False).encode())
     assert result.errors == []
     assert [host.address for host in result.platform.of_group("worker")][:2] == ["10.10.0.48", "10.10.0.49"]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    names=st.lists(
+        st.from_regex(r"(compute|storage|pve|hv|red)[1-9]", fullmatch=True), min_size=1, unique=True, max_size=8
+    ),
+    shuffle=st.randoms(use_true_random=False),
+)
+def test_hypervisors_keep_their_rack_addresses(names: list[str], shuffle: Any):
+    """Servers that come, go or change places in the file leave the others' addresses alone."""
+
+    def rack(chosen: list[str]) -> dict[str, str] | None:
+        manifest = {
+            "plugin": "socle.platform.manifest",
+            "platform": {"name": "x", "domain": "x.example.org"},
+            "hypervisors": {
+                "cluster": "x",
+                "network": {"rack": "10.10.0.0/16"},
+                "nodes": {name: {"address": f"203.0.113.{names.index(name) + 1}"} for name in chosen},
+            },
+        }
+        result = validate_file("x.socle.yml", yaml.safe_dump(manifest, sort_keys=False).encode())
+        return {host.name: host.address for host in result.platform.hosts} if result.ok else None
+
+    before = rack(names)
+    some = [name for name in names if shuffle.random() < 0.6] or names[:1]
+    shuffle.shuffle(some)
+    after = rack(some)
+    assert before is not None
+    assert after is not None
+    assert after == {name: before[name] for name in some}

@@ -880,6 +880,17 @@ def test_a_secret_that_is_looked_up_is_no_literal(value: Any):
     assert result.warnings == []
 
 
+def test_a_million_machines_are_refused_at_once():
+    """A count with three zeros too many must not keep the user waiting."""
+    import time
+
+    started = time.monotonic()
+    result = read({"machines": {f"g{number}": {"count": 5000} for number in range(200)}})
+    assert [entry.dotted() for entry in result.errors] == ["machines"]
+    assert "1000000 machines" in result.errors[0].what
+    assert time.monotonic() - started < 3
+
+
 def test_all_errors_at_once():
     """Shape errors must not hide the cross checks of what is well-formed."""
     result = read(

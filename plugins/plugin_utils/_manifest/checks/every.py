@@ -13,6 +13,7 @@ from ..load import Node
 from . import clouds, delivery, kubernetes, names, networks, placement, secrets
 from .context import Context
 
+MOST_MACHINES = 20_000
 _CHECKS = (names, networks, placement, kubernetes, delivery, clouds, secrets)
 
 
@@ -21,6 +22,13 @@ def run(manifest: Any, root: Node, broken: set[Path]) -> tuple[list[Finding], li
     if manifest is None:
         return [], []
     context = Context(manifest, root, broken)
+    total = sum(group.count for group in manifest.machines.values())
+    if total > MOST_MACHINES:
+        # Checking them one by one would take minutes.
+        context.error(
+            ("machines",), f"there are {total} machines", f"at most {MOST_MACHINES} in one manifest", key=True
+        )
+        return context.errors, []
     for module in _CHECKS:
         module.check(context)
     # What is unwise about half a manifest may well be right about the whole.
