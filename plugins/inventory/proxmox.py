@@ -91,7 +91,7 @@ options:
   concurrency:
     description: How many guests are asked at the same time at most.
     type: int
-    default: 16
+    default: 32
   agent:
     description:
       - When a running guest's agent is asked for its addresses. An agent that does not answer costs three seconds.
@@ -209,6 +209,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         for library, _trace in missing_libraries():
             raise AnsibleError(f"{path}: the Python library {library} is missing; install it beside Ansible")
         self.session = Session()
+        self._marked: dict[str, Any] = {}
         key, keep = self.get_cache_key(path), self.get_option("cache")
         kept = self._kept(key) if keep and cache else {}
         seen = {"rows": kept.get("rows"), "nodes": kept.get("nodes"), "facts": dict(kept.get("facts", {}))}
@@ -315,7 +316,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
             address = guests.reach(guest.facts["addresses"], self.get_option("networks"))
             if address:
                 found["ansible_host"] = address
-        return {name: _harmless(value) for name, value in found.items()}
+        return found
 
     def _groups(self, guest: guests.Guest) -> list[str]:
         prefix = self.get_option("group_prefix")
@@ -333,7 +334,8 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
                 self.display.warning(f"{said}; the host is kept")
         return True
 
-    def _add(self, name: str, guest: guests.Guest, variables: dict[str, Any]) -> None:
+    def _add(self, name: str, guest: guests.Guest, found: dict[str, Any]) -> None:
+        variables = {key: self._harmless(value) for key, value in found.items()}
         self.inventory.add_host(name)
         for group in self._groups(guest):
             self.inventory.add_group(group)
@@ -344,6 +346,19 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         self._set_composite_vars(self.get_option("compose"), variables, name, strict=strict)
         self._add_host_to_composed_groups(self.get_option("groups"), variables, name, strict=strict)
         self._add_host_to_keyed_groups(self.get_option("keyed_groups"), variables, name, strict=strict)
+
+    def _harmless(self, value: Any) -> Any:
+        """Texts of guests are data: what stands in a description is not Ansible's to evaluate."""
+        if isinstance(value, str):
+            # Most texts are those of other guests too, and marking one is slow.
+            if value not in self._marked:
+                self._marked[value] = wrap_var(value) if _MARKUP.search(value) else _trusted(value)
+            return self._marked[value]
+        if isinstance(value, dict):
+            return {key: self._harmless(item) for key, item in value.items()}
+        if isinstance(value, list):
+            return [self._harmless(item) for item in value]
+        return value
 
     def _add_nodes(self, rows: Iterable[Mapping[str, Any]]) -> None:
         group = self._sanitize_group_name(f"{self.get_option('group_prefix')}nodes")
@@ -367,14 +382,3 @@ def _names(condition: str) -> set[str]:
     except TemplateError:
         # Filters and tests of collections are unknown here, and are found as words.
         return set("".join(c if c.isalnum() or c == "_" else " " for c in condition).split())
-
-
-def _harmless(value: Any) -> Any:
-    """Texts of guests are data: what stands in a description is not Ansible's to evaluate."""
-    if isinstance(value, str):
-        return wrap_var(value) if _MARKUP.search(value) else _trusted(value)
-    if isinstance(value, dict):
-        return {key: _harmless(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_harmless(item) for item in value]
-    return value

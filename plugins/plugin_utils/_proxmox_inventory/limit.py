@@ -11,25 +11,23 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
+from ansible.inventory.manager import split_host_pattern
+
 _GLOB = re.compile(r"[*?\[]")
 
 
 def terms(subset: str | Iterable[str] | None) -> list[str]:
-    """The parts of a limit; `@file` names a file with one on each line."""
-    parts = [subset] if isinstance(subset, str) else list(subset or ())
+    """The parts of a limit, as Ansible itself takes it apart; `@file` names a file with one on each line."""
     found: list[str] = []
-    for part in parts:
-        # A colon separates too, unless it is in brackets or the text is an IPv6 address.
-        pieces = re.split(r",", part) if "," in part or part.startswith("~") else re.split(r":(?![^\[]*\])", part)
-        for piece in (text.strip() for text in pieces):
-            if piece.startswith("@"):
-                try:
-                    lines = Path(piece[1:]).expanduser().read_text(encoding="utf-8").splitlines()
-                except OSError:
-                    lines = ["*"]
-                found += [line.strip() for line in lines if line.strip()]
-            elif piece:
-                found.append(piece)
+    for piece in split_host_pattern(subset or ""):
+        if piece.startswith("@"):
+            try:
+                lines = Path(piece[1:]).expanduser().read_text(encoding="utf-8").splitlines()
+            except OSError:
+                lines = ["*"]
+            found += [line.strip() for line in lines if line.strip()]
+        elif piece:
+            found.append(piece)
     return found
 
 
