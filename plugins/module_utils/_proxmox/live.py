@@ -196,9 +196,13 @@ class Live:
             identity.tags_of(guest.config)
         )
 
-    def clones_running(self, node: str) -> list[str]:
-        rows = self.pve.get(f"/nodes/{node}/tasks", source="active", typefilter="qmclone", limit=500)
-        return [str(row["upid"]) for row in rows if not row.get("endtime")]
+    def clones_running(self) -> list[str]:
+        """Clones under way. Such a task runs on its template's node, wherever the clone will be."""
+        online = [name for name, row in self.nodes.items() if row.get("status") == "online"]
+        lists = self.each(
+            lambda node: self.pve.get(f"/nodes/{node}/tasks", source="active", typefilter="qmclone", limit=500), online
+        )
+        return [str(row["upid"]) for rows in lists for row in rows if not row.get("endtime")]
 
 
 def _coming(key: str, row: Mapping[str, Any]) -> Any:

@@ -123,23 +123,12 @@ class MachineReader(Reader):
             name = live.owner(guest)
             if not name and guest.lock == "clone" and not guest.name:
                 # A clone under way shows nothing but its lock; whose it is, is checked again when it is done.
-                name = self._unborn(guest, expected.get(guest.vmid, ""))
+                name = expected.get(guest.vmid, "")
             if name:
                 owners.setdefault(name, []).append(guest)
             else:
                 strangers.append(guest)
         return owners, strangers
-
-    def _unborn(self, guest: Guest, name: str) -> str:
-        if name and not self.live.clones_running(guest.node):
-            again = self.live.guest_or_none(guest.vmid, guest.node)
-            if again is not None and again.lock == "clone" and not again.name:
-                self.findings.append(
-                    f"machine {name}: guest {guest.vmid} on {guest.node} is a clone that died before it got a name, so "
-                    f"nothing proves whose it is; if it is of no use, run `qm unlock {guest.vmid} && qm destroy "
-                    f"{guest.vmid}` on {guest.node}"
-                )
-        return name
 
     def _report(
         self,
@@ -210,8 +199,8 @@ class MachineReader(Reader):
             pending=list(guest.pending) if guest.running else [],
         )
         incomplete = ""
-        proven = bool(live.owner(guest))
-        if proven and not complete and guest.lock in UNBORN and not live.clones_running(guest.node):
+        if not complete and guest.lock in UNBORN and not live.clones_running():
+            # A clone that nobody makes any more can be no healthy machine, whosever it was.
             incomplete = f"the clone died midway (guest {guest.vmid} on {guest.node} keeps the lock '{guest.lock}')"
         elif not complete and machine is not None and machine.present:
             _, template = identity.being_made(guest.config)
@@ -224,7 +213,7 @@ class MachineReader(Reader):
             fields,
             identity={"id": guest.vmid, "machine": f"{live.platform}/{name}"},
             revision=guest.digest,
-            owned=proven,
+            owned=bool(live.owner(guest)),
             incomplete=incomplete,
         )
 

@@ -144,7 +144,8 @@ class MachineWriter(Writer):
             raise AdapterError("there is nothing to change", "this is a defect; please report it")
         vmid, node = int(current.fields["id"]), str(current.fields["node"])
         guest = self._born(change, step, vmid, node)
-        if self.live.owner(guest) != change.key:
+        dead = bool(current.incomplete) and guest.lock == "clone" and not guest.name and not self.live.clones_running()
+        if self.live.owner(guest) != change.key and not dead:
             raise Moved(
                 f"guest {vmid} on {node} is not this machine any more: it is {guest.name or 'without a name'}, uuid "
                 f"{identity.uuid_of(guest.config) or 'unknown'}; nothing was done to it",
@@ -165,7 +166,7 @@ class MachineWriter(Writer):
         def probe() -> Guest | Waiting:
             guest = self.live.guest(vmid, node)
             if guest.lock in UNBORN and not dead:
-                if self.live.clones_running(node):
+                if self.live.clones_running():
                     return Waiting(f"guest {vmid} on {node} is being cloned by another run (lock '{guest.lock}')")
                 again = self.live.guest(vmid, node)
                 if again.lock in UNBORN:

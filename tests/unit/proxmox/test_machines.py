@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.socle.platform.plugins.module_utils._proxmox import guest_waits, identity
+from ansible_collections.socle.platform.plugins.module_utils._proxmox.client import Proxmox
 from ansible_collections.socle.platform.plugins.module_utils._proxmox.errors import LoginFailed
 from ansible_collections.socle.platform.plugins.module_utils._reconcile import EngineError
 from ansible_collections.socle.platform.plugins.module_utils._values import Secret
@@ -209,6 +210,23 @@ def test_a_change_by_somebody_else_between_plan_and_apply_is_refused(cluster: Cl
     assert settings_of(cluster.guest("web1"))["cores"] == 2
 
 
+def test_a_change_by_somebody_else_in_the_last_moment_is_refused_by_the_digest(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the last look and the write: only the digest that goes with the write can tell."""
+    cluster.run([machine("web1")])
+    put = Proxmox.put
+
+    def late(self: Proxmox, path: str, /, **params: Any) -> Any:
+        cluster.guest("web1").conf["description"] = "mine"
+        return put(self, path, **params)
+
+    monkeypatch.setattr(Proxmox, "put", late)
+    run = cluster.run([machine("web1", cores=8)])
+    assert "checksum mismatch" in run.message and "somebody changed it since it was read; run again" in run.message
+    assert settings_of(cluster.guest("web1"))["cores"] == 2
+
+
 def test_protection_is_lifted_only_from_what_is_asked_to_be_absent(cluster: Cluster) -> None:
     """A destroy that comes late, for a machine made anew under the same id, is refused by the server itself."""
     cluster.run([machine("web1")])
@@ -255,11 +273,15 @@ def test_a_half_made_clone_of_another_template_is_made_anew(cluster: Cluster) ->
     assert "base-9000" in cluster.guest("web1").conf["scsi0"]
 
 
-def test_a_dead_clone_is_removed_by_root_and_named_with_the_command_to_a_token(cluster: Cluster) -> None:
+@pytest.mark.parametrize("name", ["web1", ""])
+def test_a_dead_clone_is_removed_by_root_and_named_with_the_command_to_a_token(cluster: Cluster, name: str) -> None:
     """Only root@pam may unlock; a token's user is told what to run."""
     vmid = identity.machine_id(PLATFORM, "web1")
     mark = identity.making(PLATFORM, "web1", "debian-13")
-    cluster.foreign(vmid, "web1", lock="clone", description=mark)
+    cluster.foreign(vmid, name, lock="clone", description=mark)
+    if not name:
+        # So early that not even the name is there.
+        del cluster.site.guests[vmid].conf["name"], cluster.site.guests[vmid].conf["description"]
     told = cluster.run([machine("web1")], deadline=20)
     assert (
         "is a dead clone and keeps its lock" in told.message

@@ -61,7 +61,11 @@ def once_more(cluster: Cluster, wanted: list[Machine]) -> None:
     for item in wanted:
         if item["state"] == "present":
             item["disks"] = [{"size": "12 GiB"}]
-    clean = cluster.run(wanted)
+    clean = cluster.run(wanted, deadline=30)
+    if "is a dead clone and keeps its lock" in clean.message:
+        # A worker that dies leaves a lock that no token may take away: root does.
+        as_root = {"api_password": Secret("secret"), "api_token_id": None, "api_token_secret": None}
+        clean = cluster.run(wanted, **as_root)
     assert clean.message == "", clean.message
     assert cluster.problems([m["name"] for m in wanted if m["state"] == "present"]) == []
     assert not cluster.run(wanted).changed

@@ -59,6 +59,7 @@ class World(pve.Clock):
         }
         self.app = App(self.fleet)
         self.wrong: list[str] = []
+        self.clones: list[dict[str, Any]] = []
         self.turns = Turns(self)
         template(self)
 
@@ -127,6 +128,13 @@ class Turns:
             while any(thread is me for _, _, thread in self.waiting):
                 self.changed.wait(60)
 
+    def wait_for_claim(self, vmid: int) -> None:
+        """Until a clone to that id has been asked for, or five seconds."""
+        for _ in range(50):
+            if any(row["path"].endswith("/clone") and row["wanted"] == vmid for row in self.world.clones[-2:]):
+                return
+            self.pause(0.1)
+
     def _next(self) -> None:
         if self.waiting and len(self.waiting) >= self.active:
             when, _, _ = heapq.heappop(self.waiting)
@@ -171,6 +179,8 @@ class Direct(Proxmox):
         world.turns.pause(late)
         if self.loss and world.dice.random() < self.loss / 2:
             raise Busy("503 on the way") if method == "GET" else Busy("could not connect")
+        if path.endswith("/clone"):
+            world.clones.append({"path": path, "wanted": params["newid"]})
         wrong = self._not_meant(method, path) if method != "GET" else ""
         # What the server refuses (by the digest, by protection) has not happened.
         answer = send(world, method, path, params)
@@ -239,11 +249,13 @@ def stranger(world: World) -> Callable[[], None]:
     """Somebody with another tool: takes ids that are free, and now and then destroys a machine and takes its id."""
 
     def ask(method: str, path: str, **params: Any) -> Any:
-        world.turns.pause(world.dice.uniform(0.05, 1.5))
+        world.turns.pause(world.dice.uniform(0.01, hurry))
         try:
             return send(world, method, path, params)
         except Exception:  # noqa: BLE001 - it does not care
             return None
+
+    hurry = world.dice.choice((0.1, 1.5))
 
     def work() -> None:
         for _ in range(world.dice.randint(1, 3)):
@@ -256,6 +268,9 @@ def stranger(world: World) -> Callable[[], None]:
                 ask("PUT", f"{path}/config", protection=0)
                 ask("DELETE", path)
                 world.turns.pause(1.0)
+            if world.dice.random() < 0.5:
+                # Just when somebody reaches for the id.
+                world.turns.wait_for_claim(vmid)
             ask("POST", "/nodes/pve1/qemu", vmid=vmid, name=f"precious-{vmid}", memory=256, scsi0="local:1")
             world.turns.pause(1.1)
 
