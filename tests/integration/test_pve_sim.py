@@ -180,7 +180,7 @@ def test_a_thousand_guests_are_listed_within_milliseconds(pve: Pve) -> None:
     root = pve.root()
     assert len(root.get("/cluster/resources", type="vm")) == 1000
     begun = time.monotonic()
-    for _ in range(20):
+    for _unused in range(20):
         root.raw("GET", "/api2/json/cluster/resources?type=vm")
     assert (time.monotonic() - begun) / 20 < 0.05
 
@@ -313,7 +313,7 @@ def test_many_clients_at_once(pve: Pve) -> None:
     def work() -> None:
         try:
             root = pve.root()
-            for _ in range(10):
+            for _unused in range(10):
                 while True:
                     vmid = root.get("/cluster/nextid")
                     try:
@@ -326,7 +326,7 @@ def test_many_clients_at_once(pve: Pve) -> None:
         except Exception as error:  # noqa: BLE001  # a thread's failure must reach the test
             problems.append(error)
 
-    threads = [threading.Thread(target=work) for _ in range(6)]
+    threads = [threading.Thread(target=work) for _unused in range(6)]
     for thread in threads:
         thread.start()
     for thread in threads:

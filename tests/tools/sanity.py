@@ -12,15 +12,13 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from types import SimpleNamespace
 
 import tree
-
-COPY = tree.ROOT / "build" / "sanity" / "ansible_collections" / "socle" / "platform"
 
 BOOTSTRAP = """\
 import ensurepip
@@ -53,31 +51,34 @@ def write_bootstrap(target: Path, python: str) -> None:
     (folder / f"get_pip_{version}.py").write_text(BOOTSTRAP)
 
 
-def copy_tree() -> None:
+def copy_tree(target: Path) -> None:
     """Copy what Git would commit, and make it a checkout: ansible-test asks Git which files there are."""
-    shutil.rmtree(COPY, ignore_errors=True)
     # Without the link: ansible-test would walk in circles.
-    tree.copy(COPY, link=False)
+    tree.copy(target, link=False)
     identity = ["-c", "user.name=lint", "-c", "user.email=lint@localhost"]
     for argv in (["init", "-q"], ["add", "-A"], [*identity, "commit", "-q", "--no-verify", "-m", "tree"]):
-        subprocess.run(["git", *argv], cwd=COPY, check=True, capture_output=True)
+        subprocess.run(["git", *argv], cwd=target, check=True, capture_output=True)
 
 
 def run() -> tuple[bool, str]:
     """Run all tests for the Python we run under."""
     python = f"{sys.version_info.major}.{sys.version_info.minor}"
-    copy_tree()
     write_bootstrap(home(), python)
     bin_dir = Path(sys.executable).parent
-    done = subprocess.run(
-        [bin_dir / "ansible-test", "sanity", "--python", python, "--color", "no"],
-        cwd=COPY,
-        env={**os.environ, "HOME": str(home()), "PATH": f"{bin_dir}{os.pathsep}{os.environ['PATH']}"},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    (tree.ROOT / "build").mkdir(exist_ok=True)
+    # A folder of its own: two runs at once must not delete each other's files.
+    with tempfile.TemporaryDirectory(prefix="sanity-", dir=tree.ROOT / "build", ignore_cleanup_errors=True) as folder:
+        copy = Path(folder) / "ansible_collections" / "socle" / "platform"
+        copy_tree(copy)
+        done = subprocess.run(
+            [bin_dir / "ansible-test", "sanity", "--python", python, "--color", "no"],
+            cwd=copy,
+            env={**os.environ, "HOME": str(home()), "PATH": f"{bin_dir}{os.pathsep}{os.environ['PATH']}"},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
     return done.returncode == 0, findings(done.stdout + done.stderr)
 
 

@@ -63,7 +63,7 @@ def main(argv: list[str] | None = None) -> int:
     )
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
+        signal.signal(number, lambda *_unused: stop.set())
     with tempfile.TemporaryDirectory(prefix="pve-sim-") as folder:
         simulator = Simulator(settings, Path(folder))
         if args.state:

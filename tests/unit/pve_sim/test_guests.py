@@ -68,7 +68,7 @@ def test_two_clones_may_race_for_one_id(api: Any) -> None:
     """Would catch a simulator without the gap between the early check and the claim."""
     make(api)
     api.app.fleet.durations["claim"] = 0.5
-    first, second = (api.call("POST", f"{Q}/100/clone", {"newid": 101}) for _ in range(2))
+    first, second = (api.call("POST", f"{Q}/100/clone", {"newid": 101}) for _unused in range(2))
     ends = {api.exit(first), api.exit(second)}
     assert ends == {"OK", "unable to create VM 101: config file already exists"}
     assert set(api.site.guests) == {100, 101}

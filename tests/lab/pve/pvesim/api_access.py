@@ -421,7 +421,7 @@ def _check_principals(site: Site, given: dict[str, list[str]]) -> None:
         if who not in site.users:
             raise fail(f"ACL update failed: no such user ('{who}')")
     for who in given["token"]:
-        user, _, name = who.partition("!")
+        user, _unused, name = who.partition("!")
         if name not in site.users.get(user, {}).get("tokens", {}):
             raise fail(f"ACL update failed: no such token '{name}' for user '{user}'")
 

@@ -29,7 +29,7 @@ def _sid(call: Call) -> str:
 
 
 def _exists(call: Call, sid: str) -> bool:
-    kind, _, vmid = sid.partition(":")
+    kind, _unused, vmid = sid.partition(":")
     return kind == "vm" and vmid.isdigit() and int(vmid) in call.site.guests
 
 

@@ -107,7 +107,7 @@ def _built(call: Call, name: str, params: dict[str, Any], priority: int) -> dict
         prefix = ipaddress.ip_network(f"0.0.0.0/{conf['netmask']}").prefixlen
         conf.update(netmask=str(prefix), cidr=f"{conf['address']}/{prefix}")
     if "cidr6" in conf:
-        address, _, prefix6 = conf["cidr6"].partition("/")
+        address, _unused, prefix6 = conf["cidr6"].partition("/")
         conf.update(address6=address, netmask6=prefix6)
     if conf["type"] == "bridge":
         defaults = {"bridge_ports": "", "bridge_stp": "off", "bridge_fd": "0"}

@@ -226,7 +226,7 @@ def _row(volume: Volume) -> dict[str, Any]:
 
 def _path(storage: Storage, rest: str) -> str:
     base = storage.conf.get("path", f"/mnt/pve/{storage.storage}")
-    kind, _, name = rest.partition("/")
+    kind, _unused, name = rest.partition("/")
     folders = {
         "iso": "template/iso",
         "vztmpl": "template/cache",

@@ -306,7 +306,7 @@ def _multipart(request: Request) -> dict[str, Any]:
     boundary = request.headers["content-type"].partition("boundary=")[2].strip('"').encode()
     out: dict[str, Any] = {}
     for part in request.body.split(b"--" + boundary)[1:-1]:
-        head, _, content = part.partition(b"\r\n\r\n")
+        head, _unused, content = part.partition(b"\r\n\r\n")
         content = content.removesuffix(b"\r\n")
         name = re.search(rb'name="([^"]+)"', head)
         filename = re.search(rb'filename="([^"]+)"', head)

@@ -57,7 +57,7 @@ def ticket_user(fleet: Fleet, site: Site, text: str) -> str | None:
 
 
 def _csrf_ok(fleet: Fleet, site: Site, user: str, text: str) -> bool:
-    stamp, _, mac = text.partition(":")
+    stamp, _unused, mac = text.partition(":")
     if not re.fullmatch(r"[0-9A-F]{8}", stamp) or not mac:
         return False
     return hmac.compare_digest(mac, _sign(site, f"csrf {stamp}:{user}")) and _age_ok(fleet, stamp)

@@ -61,7 +61,7 @@ class Nothing:
             net = str(guest.powered.get(f"net{number}", ""))
             if not net:
                 continue
-            mac = net.split(",")[0].partition("=")[2].lower()
+            mac = net.split(",", maxsplit=1)[0].partition("=")[2].lower()
             card: dict[str, Any] = {"name": f"eth{number}", "hardware-address": mac}
             addresses = _addresses(str(guest.powered.get(f"ipconfig{number}", "")), guest.vmid, number)
             if addresses:
@@ -80,11 +80,11 @@ class Nothing:
 def _addresses(config: str, vmid: int, number: int) -> list[dict[str, Any]]:
     out: list[dict[str, Any]] = []
     for part in config.split(","):
-        key, _, value = part.partition("=")
+        key, _unused, value = part.partition("=")
         if key == "ip" and value == "dhcp":
             value = f"10.{200 + number}.{vmid // 250 % 250}.{vmid % 250 + 2}/16"
         if key in ("ip", "ip6") and "/" in value:
-            address, _, prefix = value.partition("/")
+            address, _unused, prefix = value.partition("/")
             kind = "ipv4" if key == "ip" else "ipv6"
             out.append({"ip-address": address, "ip-address-type": kind, "prefix": int(prefix)})
     return out

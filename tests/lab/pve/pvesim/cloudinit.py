@@ -63,7 +63,7 @@ def _network(conf: dict[str, Any], node: Node) -> str:
     lines = ["version: 1", "config:"]
     nets = sorted((key for key in conf if re.fullmatch(r"net\d+", key)), key=lambda key: int(key[3:]))
     for key in nets:
-        mac = str(conf[key]).split(",")[0].partition("=")[2].lower()
+        mac = str(conf[key]).split(",", maxsplit=1)[0].partition("=")[2].lower()
         number = key[3:]
         lines += ["    - type: physical", f"      name: eth{number}", f"      mac_address: '{mac}'", "      subnets:"]
         lines += _subnets(str(conf.get(f"ipconfig{number}", "")))

@@ -152,7 +152,7 @@ def volume_of(site: Site, node: str, drive: Drive) -> Volume | None:
 
 def parse_volume_name(site: Site, node: str, volid: str) -> Volume:
     """The volume of an id a client sent; every way it can be wrong has its own text."""
-    name, _, rest = volid.partition(":")
+    name, _unused, rest = volid.partition(":")
     storage = site.storage(name)
     if storage.type in FILE_BASED and "/" not in rest:
         raise fail(f"unable to parse directory volume name '{rest}'")
@@ -177,7 +177,7 @@ def copy_full(
 
 def copy_linked(fleet: Fleet, site: Site, node: str, source: Volume, vmid: int) -> tuple[Volume, list[str]]:
     """A volume that stands on a base image."""
-    name, _, base = source.volid.partition(":")
+    name, _unused, base = source.volid.partition(":")
     storage = site.storage(name)
     _room(storage, node, 0)
     fmt = "qcow2" if storage.type in FILE_BASED else "raw"
@@ -212,7 +212,7 @@ def import_source(site: Site, node: str, key: str, source: str, *, is_root: bool
         if size is None:
             raise TaskError(f"cannot import from '{source}' - file does not exist")
         return Volume(source, size, source.rpartition(".")[2])
-    name, _, rest = source.partition(":")
+    name, _unused, rest = source.partition(":")
     storage = site.storage(name)
     volume = storage.on(node).get(source)
     kind = volume.content if volume else rest.partition("/")[0] if storage.type in FILE_BASED else "images"
@@ -239,7 +239,9 @@ def add_unused(guest: Guest, volid: str) -> str:
 def in_use(guest: Guest, volid: str) -> bool:
     """Whether the configuration, what is pending, or a snapshot still names the volume."""
     confs = [guest.conf, guest.pending, *(snap.get("conf", {}) for snap in guest.snapshots.values())]
-    return any(str(value).split(",")[0] == volid for conf in confs for key, value in conf.items() if is_drive(key))
+    return any(
+        str(value).split(",", maxsplit=1)[0] == volid for conf in confs for key, value in conf.items() if is_drive(key)
+    )
 
 
 def refuse_in_use(site: Site, volid: str) -> None:

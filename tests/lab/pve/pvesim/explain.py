@@ -90,7 +90,7 @@ def _make(replay: Replay, index: int, base: str, vmid: int) -> list[Action]:
     for key, value in config.items():
         text = str(value)
         if re.fullmatch(r"(?:scsi|virtio|sata|ide)\d+", key) and ":" in text:
-            volid, _, options = text.partition(",")
+            volid, _unused, options = text.partition(",")
             size = re.search(r"size=(\d+)G", options)
             kept = [o for o in options.split(",") if o and not o.startswith(("size=", "media="))]
             first = f"{volid.partition(':')[0]}:{size[1] if size else 1},format={volid.rpartition('.')[2]}"

@@ -73,7 +73,7 @@ def live(call: Call, guest: Guest) -> dict[str, Any]:
 
 
 def agent_enabled(conf: dict[str, Any]) -> bool:
-    first = str(conf.get("agent", "0")).split(",")[0]
+    first = str(conf.get("agent", "0")).split(",", maxsplit=1)[0]
     return first in ("1", "enabled=1")
 
 

@@ -148,7 +148,7 @@ class Repairs:
         if not who or self.row["status"] == 401:
             return
         if who.startswith("token:"):
-            user, _, name = who[len("token:") :].partition("!")
+            user, _unused, name = who[len("token:") :].partition("!")
             if name and name not in site.users.get(user, {}).get("tokens", {}):
                 self._send("POST", "/access/users", {"userid": user})
                 self._send("POST", f"/access/users/{user}/token/{name}", {"privsep": int(user != "root@pam")})
@@ -247,7 +247,7 @@ class Repairs:
             self._send("PUT", url, {"delete": key})
 
     def _disk(self, url: str, key: str, text: str, unused: dict[str, str]) -> None:
-        volid, _, options = text.partition(",")
+        volid, _unused, options = text.partition(",")
         options = ",".join(part for part in options.split(",") if part and not part.startswith("size="))
         storage, fmt = volid.partition(":")[0], volid.rpartition(".")[2]
         spare = next((v for v in unused if v.rpartition(".")[2] == fmt), None)
@@ -427,7 +427,7 @@ class Repairs:
         config = next((r["body"]["data"] for r in self._later(f"/qemu/{vmid}/config") if r["status"] == 200), None)
         made = dict(re.findall(r"(\w+\d): successfully created disk '([^']+)'", told))
         for key, text in made.items():
-            volid, _, options = text.partition(",")
+            volid, _unused, options = text.partition(",")
             size = re.search(r"size=(\d+)G", options)
             storage = volid.partition(":")[0]
             fmt = volid.rpartition(".")[2]

@@ -258,7 +258,7 @@ class Replay:
                 return {"authorization": self._secret_in(headers["authorization"])}
             return {}
         if who.startswith("token:"):
-            user, _, name = who[len("token:") :].partition("!")
+            user, _unused, name = who[len("token:") :].partition("!")
             token = site.users.get(user, {}).get("tokens", {}).get(name)
             # Secrets are not in a recording; that one was wrong shows only in the refusal.
             secret = token["secret"] if token and row["status"] != 401 else "wrong"

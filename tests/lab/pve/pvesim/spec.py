@@ -88,9 +88,9 @@ def _param(text: str, aliases: dict[str, tuple[str, ...]]) -> Param:
         out["pattern"] = pattern[1]
         text = text.replace(pattern[0], "", 1)
     for word in text.split():
-        key, _, value = word.partition("=")
+        key, _unused, value = word.partition("=")
         if key == "len":
-            short, _, long = value.partition("..")
+            short, _unused, long = value.partition("..")
             out["shortest"], out["longest"] = (int(short) if short else None), (int(long) if long else None)
         elif key in ("needs", "alias", "sets") and value:
             out[key] = value
@@ -109,7 +109,7 @@ def _param(text: str, aliases: dict[str, tuple[str, ...]]) -> Param:
         elif word.startswith("@"):
             out["enum"] = aliases[word[1:]]
         elif re.fullmatch(r"-?[\d.]*?\.\.-?[\d.]*", word):
-            low, _, high = word.partition("..")
+            low, _unused, high = word.partition("..")
             out["low"], out["high"] = _number(low), _number(high)
         elif "|" in word:
             out["enum"] = _expand(word)
@@ -165,7 +165,7 @@ def _read(path: Path) -> list[Endpoint]:
         if not line.strip() or line.lstrip().startswith("#"):
             continue
         if line.startswith("alias "):
-            _, name, values = line.split(" ", 2)
+            _unused, name, values = line.split(" ", 2)
             aliases[name] = _expand(values)
         elif line.startswith("group "):
             into = groups.setdefault(line.split()[1], {})
@@ -174,12 +174,12 @@ def _read(path: Path) -> list[Endpoint]:
         elif line.startswith("  *"):
             into["*"] = Param("*", optional=True)
         elif line.startswith("  "):
-            head, _, rest = line.strip().partition(" ")
+            head, _unused, rest = line.strip().partition(" ")
             into.update(_names(head, _param(rest, aliases)))
         else:
-            head, _, who = line.partition(" : ")
+            head, _unused, who = line.partition(" : ")
             method, url = head.split()
-            who, _, flags = who.partition(" ; ")
+            who, _unused, flags = who.partition(" ; ")
             into = {}
             endpoints.append(Endpoint(method, url, _permission(who), "notoken" not in flags, path.stem, into, groups))
     for endpoint in endpoints:

@@ -374,7 +374,7 @@ def _load_site(row: dict[str, Any]) -> Site:
 
 def check_password(site: Site, userid: str, text: str) -> bool:
     stored = str(site.users.get(userid, {}).get("password", ""))
-    salt, _, digest = stored.partition("$")
+    salt, _unused, digest = stored.partition("$")
     return bool(salt) and hashlib.sha256((salt + text).encode()).hexdigest() == digest
 
 
