@@ -13,6 +13,19 @@ from .helpers import REMOVED, read, told
 
 GKE = {"kind": "gke", "project": "cater-two", "region": "europe-west1"}
 ERRORS: list[tuple[str, dict[str, Any], str, str]] = [
+    ("nine control planes", {"machines.control.count": 9}, "machines.control.count", "slow etcd down"),
+    (
+        "a control plane that also works",
+        {"kubernetes.workers": ["worker", "control"]},
+        "kubernetes.workers",
+        "'control' is the control plane",
+    ),
+    (
+        "an arbiter beside three full copies",
+        {"storage.glusterfs.arbiter": True},
+        "storage.glusterfs.arbiter",
+        "three full copies need no arbiter",
+    ),
     ("an app of a team that is not there", {"apps.main.team": "opps"}, "apps.main.team", "did you mean ops?"),
     (
         "an approver that is not there",
@@ -802,6 +815,17 @@ def test_error(changes: dict[str, Any], path: str, said: str):
 
 
 WARNINGS: list[tuple[str, dict[str, Any], str, str]] = [
+    (
+        "three copies on two hypervisors, when there are no more",
+        {
+            "hypervisors.nodes": {
+                "compute1": {"address": "203.0.113.11", "role": "compute"},
+                "storage1": {"address": "203.0.113.21", "role": "storage"},
+            },
+        },
+        "machines.gluster.on",
+        "at least three hypervisors",
+    ),
     ("Vault without an address", {"secrets": {"backend": "vault"}}, "secrets.backend", "VAULT_ADDR"),
     (
         "a control plane for everybody",
