@@ -53,6 +53,7 @@ from ansible_collections.socle.platform.plugins.module_utils._progress import SO
 from ansible_collections.socle.platform.plugins.plugin_utils._progress import drawer
 from ansible_collections.socle.platform.plugins.plugin_utils._progress.guard import Guard
 from ansible_collections.socle.platform.plugins.plugin_utils._progress.screen import ERASE, Screen
+from ansible_collections.socle.platform.plugins.plugin_utils._secrets import masking
 
 PAUSES = ("pause", "ansible.builtin.pause", "ansible.legacy.pause")
 # Run by its folder, with nothing else on the path: the drawer starts as fast as Python itself.
@@ -79,6 +80,8 @@ class CallbackModule(CallbackBase):
 
     def v2_playbook_on_start(self, playbook: t.Any) -> None:  # noqa: ARG002  Ansible's signature
         """Start before the first worker is forked: workers and their modules inherit the environment."""
+        # Runs without a manifest read secrets too.
+        masking.install()
         mode = self._mode()
         if mode == "off" or SOCKET_VARIABLE in os.environ:
             # A playbook inside a playbook: its modules report to the outer one, which owns the terminal.

@@ -57,6 +57,7 @@ from ansible_collections.socle.platform.plugins.plugin_utils._manifest.ansible_v
 from ansible_collections.socle.platform.plugins.plugin_utils._manifest.errors import report
 from ansible_collections.socle.platform.plugins.plugin_utils._manifest.mapping import inventory as mapped
 from ansible_collections.socle.platform.plugins.plugin_utils._manifest.validate import validate_file
+from ansible_collections.socle.platform.plugins.plugin_utils._secrets import masking
 
 EXIT_STATUS = 4
 OURS = re.compile(rb"""^plugin:[ ]*['"]?socle\.platform\.manifest['"]?[ ]*(?:#.*)?\r?$""", re.MULTILINE)
@@ -91,6 +92,8 @@ class InventoryModule(BaseInventoryPlugin):
 
     def parse(self, inventory: Any, loader: Any, path: str, cache: bool = True) -> None:
         super().parse(inventory, loader, path, cache)
+        # Before the first worker is forked, so that what its lookups read stays out of all output.
+        masking.install()
         if keeps_secrets(path):
             return
         result = validate_file(path, self._content(path))

@@ -316,7 +316,13 @@ def test_a_manifest_is_enough(site: Site, root: Path) -> None:
     beside.mkdir()
     (beside / "platform.socle.yml").write_text(MANIFEST)
     site.write(
-        [store(site, "out", "shop/session"), task("ansible.builtin.debug", msg="it is " + lookup("shop/password"))]
+        [
+            store(site, "out", "shop/session"),
+            task("ansible.builtin.debug", msg="it is " + lookup("shop/password")),
+            # A fact outlives the task that read the value: only the board can hide what a later task prints.
+            task("ansible.builtin.set_fact", kept_for_later=lookup("shop/password")),
+            task("ansible.builtin.debug", var="kept_for_later"),
+        ]
     )
     argv = ["-i", "inventory", "-vvv", "--diff", "-e", f"ansible_playbook_python={sys.executable}"]
     runs = [site.start(root / "playbooks" / "secrets.yml", *argv), site.start(site.folder / "play.yml", *argv)]
@@ -327,6 +333,7 @@ def test_a_manifest_is_enough(site: Site, root: Path) -> None:
     assert (site.folder / "out").read_text() == kept["shop/session"]["key"]
     values = [value for fields in kept.values() for value in fields.values()]
     assert not any(value in output for value in values for output in outputs)
+    assert "it is ********" in outputs[1] and '"kept_for_later": "********"' in outputs[1]
 
 
 def test_a_plan_of_the_module_binds(site: Site, tmp_path: Path) -> None:
