@@ -24,7 +24,7 @@ options:
         default: file
       file:
         description:
-          - The file, by default C(secrets.vault.yml) beside the manifest. (file)
+          - The file, by default C(.secrets.vault.yml) beside the manifest. (file)
           - It is opened with the vault passwords that Ansible was given.
         type: path
       vault_encrypt_identity:

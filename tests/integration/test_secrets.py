@@ -36,7 +36,7 @@ class Site:
 
     @property
     def file(self) -> Path:
-        return self.folder / "secrets.vault.yml"
+        return self.folder / ".secrets.vault.yml"
 
     def environment(self, **more: str) -> dict[str, str]:
         clean = {k: v for k, v in os.environ.items() if not k.startswith(("ANSIBLE_", "VAULT_", "BAO_"))}

@@ -19,7 +19,8 @@ from .kv2 import VaultStore
 from .session import Session
 from .store import Store
 
-DEFAULT_FILE = "secrets.vault.yml"
+# Hidden: Ansible tries to read every other file beside a manifest as one more inventory.
+DEFAULT_FILE = ".secrets.vault.yml"
 DEFAULT_MOUNT = "socle"
 _VAULT = {"address", "mount", "prefix", "namespace", "ca_file", "auth"}
 _FILE = {"file", "vault_encrypt_identity"}
