@@ -57,7 +57,7 @@ def paths(tree: Any, at: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
 
 def mutated_tree(rng: random.Random, text: str) -> bytes:
     tree = copy.deepcopy(load(text.encode())[0])
-    for _ in range(rng.choice([1, 1, 1, 2, 3, 8])):
+    for _unused in range(rng.choice([1, 1, 1, 2, 3, 8])):
         places = paths(tree)
         if not places:
             break
@@ -99,7 +99,7 @@ def plain(tree: Any) -> Any:
 
 
 def mutated_text(rng: random.Random, text: str) -> bytes:
-    for _ in range(rng.choice([1, 1, 2, 5])):
+    for _unused in range(rng.choice([1, 1, 2, 5])):
         at = rng.randrange(len(text) + 1)
         what = rng.randrange(7)
         if what == 0:
@@ -135,7 +135,7 @@ def mutated_bytes(rng: random.Random, text: str) -> bytes:
     raw = bytearray(text.encode())
     what = rng.randrange(5)
     if what == 0:
-        for _ in range(rng.randrange(1, 5)):
+        for _unused in range(rng.randrange(1, 5)):
             raw[rng.randrange(len(raw))] = rng.randrange(256)
         return bytes(raw)
     if what == 1:
@@ -143,7 +143,7 @@ def mutated_bytes(rng: random.Random, text: str) -> bytes:
     if what == 2:
         return text.replace("e", "é").encode("latin-1", "replace")
     if what == 3:
-        return bytes(rng.randrange(256) for _ in range(rng.randrange(400)))
+        return bytes(rng.randrange(256) for _unused in range(rng.randrange(400)))
     return bytes(raw[: rng.randrange(len(raw))])
 
 
