@@ -177,7 +177,7 @@ from ansible.plugins.inventory import BaseInventoryPlugin, Cacheable, Constructa
 from ansible.utils.unsafe_proxy import wrap_var
 from ansible_collections.socle.platform.plugins.module_utils._objects import EngineError
 from ansible_collections.socle.platform.plugins.module_utils._proxmox.session import Session, missing_libraries
-from ansible_collections.socle.platform.plugins.plugin_utils._proxmox_inventory import fetch, guests, limit
+from ansible_collections.socle.platform.plugins.plugin_utils._proxmox_inventory import bulk, fetch, guests, limit
 
 _CONNECTION = (
     *("api_host", "api_port", "api_user", "api_password", "api_token_id", "api_token_secret"),
@@ -277,11 +277,25 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         missing = [guest for guest in nameless if not guest.facts]
         if missing:
             self._connect()
-            self._warn_of(fetch.gather(missing, self._ask, "never", self.get_option("concurrency")))
+            self._fetch(missing, "never")
         for guest in nameless:
             config = guest.facts.get("config", {})
             guest.name = str(config.get("name") or config.get("hostname") or "")
             guest.facts = {}
+
+    def _fetch(self, found: list[guests.Guest], agent: str) -> None:
+        """Facts of these guests; a warning for what could not be read."""
+        # The transport finds a host and logs in at the first one.
+        problems = fetch.gather(found[:1], self._ask, agent, 1)
+        quick = bulk.Bulk(self.session.pve)
+        try:
+            problems += fetch.gather(found[1:], quick.get, agent, self.get_option("concurrency"))
+        finally:
+            quick.close()
+        for problem in problems[:5]:
+            self.display.warning(problem)
+        if len(problems) > 5:
+            self.display.warning(f"and {len(problems) - 5} more guests without facts")
 
     def _gather(self, hosts: Mapping[str, guests.Guest], kept: dict[str, Any]) -> None:
         left: Iterable[str] = hosts
@@ -297,14 +311,8 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         missing = [hosts[name] for name in left if not hosts[name].facts]
         if missing:
             self._connect()
-            self._warn_of(fetch.gather(missing, self._ask, self.get_option("agent"), self.get_option("concurrency")))
+            self._fetch(missing, self.get_option("agent"))
         kept.update({str(guest.vmid): guest.facts for guest in missing if guest.facts})
-
-    def _warn_of(self, problems: list[str]) -> None:
-        for problem in problems[:5]:
-            self.display.warning(problem)
-        if len(problems) > 5:
-            self.display.warning(f"and {len(problems) - 5} more guests without facts")
 
     def _variables(self, guest: guests.Guest) -> dict[str, Any]:
         prefix = self.get_option("facts_prefix")

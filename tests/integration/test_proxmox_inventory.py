@@ -226,3 +226,45 @@ def test_a_node_that_is_away_costs_its_guests_facts_only(site: Site, tmp_path: P
     hosts = found["_meta"]["hostvars"]
     assert "proxmox_config" in hosts["web-100"] and "proxmox_config" not in hosts["web-101"]
     assert "has no facts" in " ".join(found["said"].split())
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"kind": "expired-ticket", "path": "/config$", "at": 2},
+        {"kind": "reset", "path": "/config$", "at": 2, "times": 2},
+        {"kind": "reset", "path": "/config$", "at": 2, "after": True},
+        {"kind": "status", "status": 503, "path": "/config$", "at": 2, "times": 3},
+        {"kind": "status", "status": 596, "path": "/config$", "at": 3},
+    ],
+    ids=lambda fault: f"{fault['kind']}-{fault.get('status', fault.get('after', ''))}",
+)
+def test_what_goes_wrong_on_the_way_costs_no_facts(site: Site, tmp_path: Path, fault: dict[str, Any]) -> None:
+    """Would catch guests without facts because a ticket ended, a connection broke or a node was overloaded."""
+    site.fault(**fault)
+    # An expired ticket is one of an earlier second: the next login must be in a later one.
+    site.control("POST", "clock", speed=200)
+    try:
+        hosts = listed(site, tmp_path, want_facts=True, agent="never")["_meta"]["hostvars"]
+    finally:
+        site.control("DELETE", "faults")
+        site.control("POST", "clock", speed=1)
+    assert not {name for name, host in hosts.items() if "proxmox_config" not in host}
+
+
+def test_a_token_is_as_good_as_a_password(site: Site, tmp_path: Path) -> None:
+    """Would catch facts that can only be read with a ticket; and an agent that is down asked twice."""
+    with site.session() as session:
+        value = session.pve.post("/access/users/root@pam/token/live", privsep=False)["value"]
+    site.control("POST", "guest", vmid=100, agent={"down": True})
+    site.forget()
+    try:
+        token = {"api_user": None, "api_password": None, "api_token_id": "root@pam!live", "api_token_secret": value}
+        found = listed(site, tmp_path, want_facts=True, agent="always", **token)
+    finally:
+        site.control("POST", "guest", vmid=100, agent={"down": False})
+        with site.session() as session:
+            session.pve.delete("/access/users/root@pam/token/live")
+    assert all("proxmox_config" in host for host in found["_meta"]["hostvars"].values())
+    assert len([request for request in site.requests() if "/100/agent/" in request]) == 1
+    assert value not in found["said"]
