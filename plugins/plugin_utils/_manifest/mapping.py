@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .base import Section, mebibytes
+from .mapping_proxmox import proxmox
 from .platform import Host, Platform, group_name
 
 Variables = dict[str, Any]
@@ -37,7 +38,7 @@ def inventory(platform: Platform, file: str) -> Inventory:
     """What Ansible gets to see of a platform."""
     made = Inventory()
     made.everywhere = _everywhere(platform, file)
-    for build in (_hypervisors, _machines, _servers, _functions):
+    for build in (_hypervisors, _machines, _servers, _functions, proxmox):
         build(platform, made)
     return made
 

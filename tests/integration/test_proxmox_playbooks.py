@@ -1,0 +1,208 @@
+# Copyright: (c) 2026, The Socle authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From a manifest to machines, by our own playbooks, against two servers of the simulator that stand alone at first."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+from proxmox_helpers import helped
+from proxmox_site import BIN, ROOT, Site, running
+from pvesim.world import GIB, Guest, Storage, Volume
+
+MANIFEST = """\
+plugin: socle.platform.manifest
+platform: {name: cater, domain: cater.example.org}
+secrets: {backend: file}
+hypervisors:
+  cluster: cater
+  network: {rack: 10.10.0.0/16, bridge: vmbr1}
+  storage: fast
+  nodes:
+    compute1: {address: 203.0.113.11, role: compute}
+    storage1: {address: 203.0.113.21, role: storage}
+machines:
+  control: {count: 2, on: [compute, storage], cores: 2, memory: 2 GiB, disk: 12 GiB}
+  gluster: {count: 1, on: storage, cores: 1, memory: 1 GiB, data_disk: 20 GiB}
+"""
+
+
+class Estate:
+    """A manifest, the servers it is about, and runs of playbooks."""
+
+    def __init__(self, site: Site, folder: Path) -> None:
+        self.site, self.folder = site, folder
+        (folder / "inventory").mkdir()
+        (folder / "inventory" / "platform.socle.yml").write_text(MANIFEST)
+        (folder / "password").write_text("a password of the test\n")
+        self.variables = folder / "variables.json"
+        hosts = dict(zip(("compute1", "storage1"), site.hosts(), strict=True))
+        nodes = [
+            {"name": name, "api_host": at, "links": [site.simulator.fleet.node(name).address]}
+            for name, at in hosts.items()
+        ]
+        bridge = {"name": "vmbr1", "type": "bridge"}
+        given = {
+            "socle_install_nodes": False,
+            "proxmox_platform_nodes": nodes,
+            "proxmox_platform_api_host": list(hosts.values()),
+            "proxmox_platform_reach": hosts,
+            "proxmox_platform_ca_path": site.authority,
+            "proxmox_platform_root_password": "secret",
+            "proxmox_platform_networks": [
+                {"name": name, "interfaces": [{**bridge, "address": f"10.10.{n}.1/16"}]}
+                for n, name in enumerate(hosts, 10)
+            ],
+            "proxmox_platform_storages": [
+                {
+                    "name": "fast",
+                    "type": "dir",
+                    "content": ["images", "import"],
+                    "options": {"path": "/srv/fast", "shared": True},
+                }
+            ],
+        }
+        self.variables.write_text(json.dumps(given))
+
+    def run(self, playbook: str, *options: str) -> subprocess.CompletedProcess[str]:
+        env = {k: v for k, v in os.environ.items() if not k.startswith(("ANSIBLE", "SOCLE", "PROXMOX"))}
+        env |= {"ANSIBLE_NOCOLOR": "1", "ANSIBLE_CALLBACK_RESULT_FORMAT": "yaml"}
+        argv = [
+            str(BIN / "ansible-playbook"),
+            str(ROOT / "playbooks" / playbook),
+            f"-i{self.folder / 'inventory' / 'platform.socle.yml'}",
+            f"--vault-password-file={self.folder / 'password'}",
+            f"-e@{self.variables}",
+            *options,
+        ]
+        return subprocess.run(
+            argv, cwd=ROOT, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=400, check=False
+        )
+
+    def good(self, playbook: str, *options: str) -> str:
+        done = self.run(playbook, *options)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "secret" not in [word.strip("'\",") for word in done.stdout.split()]
+        return done.stdout
+
+    @property
+    def world(self) -> Any:
+        return self.site.simulator.fleet.sites[0]
+
+    def machines(self) -> dict[str, Guest]:
+        return {
+            guest.name: guest
+            for guest in self.world.guests.values()
+            if not guest.conf.get("template") and "socle-cater" in str(guest.conf.get("tags", "")).split(";")
+        }
+
+
+@pytest.fixture(scope="module")
+def estate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Estate]:
+    folder = tmp_path_factory.mktemp("estate")
+    with (
+        running(tmp_path_factory.mktemp("pve"), nodes=("compute1", "storage1")) as site,
+        helped(site, folder, "compute1", "storage1"),
+    ):
+        yield Estate(site, folder)
+
+
+def template(world: Any) -> None:
+    """A template as somebody may have made it by hand; image downloads have tests of their own."""
+    storage: Storage = world.storages["fast"]
+    storage.total = 4000 * GIB
+    volume = Volume("fast:9000/base-9000-disk-0.qcow2", 8 * GIB, "qcow2", vmid=9000)
+    storage.on("compute1")[volume.volid] = volume
+    conf = {
+        "name": "debian-13",
+        "template": 1,
+        "memory": "1024",
+        "scsihw": "virtio-scsi-single",
+        "scsi0": f"{volume.volid},size=8G",
+        "ide2": "fast:9000/vm-9000-cloudinit.qcow2,media=cdrom",
+        "boot": "order=scsi0",
+        "agent": "1",
+    }
+    cloudinit = Volume("fast:9000/vm-9000-cloudinit.qcow2", 4 * 1024**2, "qcow2", vmid=9000)
+    storage.on("compute1")[cloudinit.volid] = cloudinit
+    world.guests[9000] = Guest(9000, "compute1", conf)
+    world.revision += 1
+
+
+def test_from_servers_to_machines_and_back(estate: Estate) -> None:
+    """Would catch a phase that does not fit the next one, a second run that changes, a drift that is not named, and a
+    destroy that takes somebody else's machine."""
+    site = estate.site
+    # The cluster, its user, networks, storage and pool.
+    estate.good("hypervisors.yml")
+    world = estate.world
+    assert len(site.simulator.fleet.sites) == 1 and world.cluster["name"] == "cater"
+    assert sorted(world.nodes) == ["compute1", "storage1"]
+    assert "socle@pve" in world.users and "socle" in world.users["socle@pve"]["tokens"]
+    assert {world.nodes[n].interfaces["vmbr1"]["cidr"] for n in world.nodes} == {"10.10.10.1/16", "10.10.11.1/16"}
+    assert "fast" in world.storages and "cater" in world.pools
+    site.forget()
+    assert "changed=0" in estate.good("hypervisors.yml")
+    assert site.writes() == []
+
+    # The machines.
+    template(world)
+    estate.good("machines.yml")
+    made = estate.machines()
+    assert sorted(made) == ["control-1", "control-2", "gluster-1"]
+    assert made["control-1"].node == "compute1" and made["control-2"].node == made["gluster-1"].node == "storage1"
+    assert all(guest.running for guest in made.values())
+    one = made["control-1"].conf
+    assert (one["cores"], str(one["memory"])) == (2, "2048") and "size=12G" in one["scsi0"]
+    assert one["ipconfig0"] == "ip=10.10.40.1/16,gw=10.10.0.1" and "bridge=vmbr1" in one["net0"]
+    assert made["control-1"].vmid == 1040001 and "ssh-ed25519" in one["sshkeys"]
+    assert "size=20G" in made["gluster-1"].conf["scsi1"]
+    assert {vmid for guest in made.values() for vmid in [guest.vmid]} <= set(world.pools["cater"]["vms"])
+    site.forget()
+    assert "changed=0" in estate.good("machines.yml")
+    assert site.writes() == []
+
+    # Somebody changes one by hand.
+    made["control-2"].conf["cores"] = 7
+    site.forget()
+    told = estate.good("machines.yml", "--check", "--diff")
+    assert "machine control-2" in told and "cores" in told and "control-1" not in told.split("TASK")[-1]
+    assert site.writes() == []
+    estate.good("machines.yml")
+    assert estate.machines()["control-2"].merged()["cores"] == 2, "it waits for a reboot that nobody asked for"
+
+    # Only who types its name destroys it, and only what is ours.
+    stranger = Guest(777, "compute1", {"name": "control-9", "tags": "theirs"})
+    world.guests[777] = stranger
+    site.forget()
+    for typed in ((), ("-e", "socle_destroy=caterer")):
+        refused = estate.run("destroy.yml", *typed)
+        assert refused.returncode != 0 and "socle_destroy=cater" in " ".join(refused.stdout.split())
+    assert site.writes() == []
+    estate.good("destroy.yml", "-e", "socle_destroy=cater")
+    assert estate.machines() == {}
+    assert sorted(world.guests) == [777, 9000]
+    assert not [v for v in world.storages["fast"].on("compute1").values() if v.vmid not in (9000, None)]
+
+
+def test_a_machine_on_a_node_that_is_none_stops_before_anything_changes(estate: Estate) -> None:
+    """Would catch a filter's error without the name of the machine. The manifest finds it even earlier."""
+    manifest = estate.folder / "inventory" / "platform.socle.yml"
+    manifest.write_text(MANIFEST.replace("on: storage,", "on: nowhere,"))
+    estate.site.forget()
+    try:
+        done = estate.run("machines.yml")
+    finally:
+        manifest.write_text(MANIFEST)
+    assert done.returncode != 0 and "machines.gluster.on" in done.stdout + done.stderr
+    assert estate.site.requests() == []
