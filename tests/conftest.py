@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,14 @@ from ansible.utils.collection_loader._collection_finder import _AnsibleCollectio
 ROOT = Path(__file__).resolve().parent.parent
 
 _AnsibleCollectionFinder(paths=[str(ROOT / "playbooks" / "collections")])._install()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes longer than CI has runs in `make test-long` only."""
+    if not os.environ.get("SOCLE_LONG"):
+        for item in items:
+            if item.get_closest_marker("long"):
+                item.add_marker(pytest.mark.skip(reason="long: run by `make test-long`"))
 
 
 @pytest.fixture(scope="session")
