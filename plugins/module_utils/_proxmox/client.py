@@ -129,6 +129,14 @@ class Proxmox:
         """Until that task of a node has ended well; raises what it ended with otherwise (see `tasks.Watch`)."""
         return self._watch.wait(upid, what, deadline, progress=progress, alone=alone, pace=pace)
 
+    def expect(self, upid: str) -> None:
+        """Take note of this task's end, should it be told while others are waited for."""
+        self._watch.expect(upid)
+
+    def told(self, upid: str) -> None:
+        """Raise what an expected task ended with, if it is known by now to have failed."""
+        self._watch.told(upid)
+
     def request(self, method: str, path: str, params: Mapping[str, Any]) -> Any:
         """One call, sent once. Only what surely had no effect (no connection, an expired login) is sent again."""
         sent = {key: _encode(value) for key, value in params.items() if value is not None}

@@ -13,7 +13,7 @@ from urllib.parse import unquote
 
 from .._values import UNREADABLE
 from .identity import tags_of
-from .properties import parse, parse_nic
+from .properties import compose, parse, parse_nic
 from .sizes import GIB, MIB, parse_size, show_size
 
 DISK = re.compile(r"(?:scsi|virtio|sata|ide)\d+")
@@ -59,6 +59,18 @@ def disk_slots(config: Mapping[str, Any]) -> dict[str, dict[str, str]]:
 
 def disk_bytes(parts: Mapping[str, str]) -> int:
     return parse_size(parts["size"], 1) if parts.get("size") else 0
+
+
+def boot_disk(config: Mapping[str, Any]) -> str:
+    """The disk that a guest boots from, whose size Proxmox tells as the guest's `maxdisk`; empty when it names none."""
+    slots = disk_slots(config)
+    return next((device for device in boot_order(config) if device in slots), "")
+
+
+def with_size(config: Mapping[str, Any], slot: str, size: int) -> dict[str, Any]:
+    """The configuration with the size that this disk has been reported to have."""
+    parts = parse(str(config[slot]), "volume")
+    return {**config, slot: compose({**parts, "size": str(size)}, "volume")}
 
 
 def cloud_init_drive(config: Mapping[str, Any]) -> str:

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from . import identity
 from .client import Proxmox
 from .errors import Busy, NotFound, ProxmoxError
-from .guests import DISK
+from .guests import DISK, with_size
 from .machines import Machine
 from .properties import compose, parse
 
@@ -33,6 +33,8 @@ class Guest:
     pending: tuple[str, ...] = ()
     status: str = ""
     pool: str = ""
+    # A disk that was told to grow, and the size that the next reading must show.
+    grown: tuple[str, int] | None = None
 
     @property
     def digest(self) -> str:
@@ -153,10 +155,14 @@ class Live:
         except NotFound:
             return None
 
-    def statuses(self, nodes: Iterable[str]) -> dict[int, str]:
-        """Running or not, live, one request for each node."""
+    def states(self, nodes: Iterable[str]) -> dict[int, dict[str, Any]]:
+        """What each guest is doing, live, one request for each node."""
         lists = self.each(lambda node: self.pve.get(f"/nodes/{node}/qemu"), sorted(set(nodes)))
-        return {int(row["vmid"]): str(row.get("status", "")) for rows in lists for row in rows}
+        return {int(row["vmid"]): row for rows in lists for row in rows}
+
+    def statuses(self, nodes: Iterable[str]) -> dict[int, str]:
+        """Running or not."""
+        return {vmid: str(row.get("status", "")) for vmid, row in self.states(nodes).items()}
 
     def remember(self, name: str, guest: Guest) -> None:
         """What was read of a machine after the last write to it: the read-back uses it, once."""
@@ -217,3 +223,12 @@ def _coming(key: str, row: Mapping[str, Any]) -> Any:
 
 def with_status(guest: Guest, status: str, pool: str = "") -> Guest:
     return replace(guest, status=status, pool=pool or guest.pool)
+
+
+def as_told(guest: Guest, row: Mapping[str, Any]) -> Guest:
+    """The guest with what its live state tells: whether it runs, and the size of the disk that was told to grow."""
+    guest = with_status(guest, str(row.get("status", "")))
+    if guest.grown is None or int(row.get("maxdisk") or 0) != guest.grown[1]:
+        return guest
+    slot, size = guest.grown
+    return replace(guest, config=with_size(guest.config, slot, size), grown=None)

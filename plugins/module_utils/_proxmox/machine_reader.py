@@ -12,7 +12,7 @@ from typing import Any
 from .._objects import Current, Desired, Fault, Reader
 from . import client, identity, preflight
 from .guests import detached, fields_of
-from .live import Guest, Live, with_status
+from .live import Guest, Live, as_told, with_status
 from .machines import Machine
 
 # Guests in these states of making carry no name yet.
@@ -47,15 +47,19 @@ class MachineReader(Reader):
 
     def _recalled(self, recalled: Mapping[str, Guest]) -> list[Current]:
         """Read by the writers after their last write; only what they did not see is asked for, for all at once."""
-        unseen = [guest.node for guest in recalled.values() if not guest.status]
-        states = self.live.statuses(unseen) if unseen else {}
+        unseen = [guest.node for guest in recalled.values() if not guest.status or guest.grown]
+        states = self.live.states(unseen) if unseen else {}
         if any("pool" in self.live.machines[name].fields for name in recalled):
             self.live.refresh()
         pools = {vmid: str(row.get("pool", "")) for vmid, row in self.live.ids().items()}
         found = []
         for name, guest in recalled.items():
-            status = guest.status or states.get(guest.vmid, "")
-            found.append(self._current(name, with_status(guest, status, pools.get(guest.vmid, ""))))
+            if guest.vmid in states and (not guest.status or guest.grown):
+                guest = as_told(guest, states[guest.vmid])
+            if guest.grown is not None:
+                # Not grown as far as its state tells: its configuration has the last word.
+                guest = with_status(self.live.guest(guest.vmid, guest.node), guest.status)
+            found.append(self._current(name, with_status(guest, guest.status, pools.get(guest.vmid, ""))))
         return found
 
     def _look(self, wanted: Sequence[Machine]) -> list[Current]:

@@ -15,11 +15,12 @@ from .._objects import AdapterError, Change, Step, Writer
 from .._wait import Backoff, Waiting
 from . import guest_waits, identity, preflight
 from .errors import Busy, Exists, Invalid, Moved, NotFound, ProxmoxError, TaskFailed, Uncertain
-from .guests import fields_of
-from .live import Guest, Live, Template, with_status
+from .guests import boot_disk, fields_of
+from .live import Guest, Live, Template, as_told, with_status
 from .machine_config import Settings, settings_for
 from .machine_reader import UNBORN, MachineReader
 from .machines import Machine
+from .sizes import parse_size
 
 # A clone takes seconds at least; asking earlier only costs requests.
 CLONING = Backoff(first=0.3, most=4.0, factor=2.0)
@@ -152,10 +153,11 @@ class MachineWriter(Writer):
                 "somebody gave the id to another guest; run again",
             )
         if current.fields.get("complete") and not moved and guest.digest != current.revision:
-            raise Moved(
-                f"guest {vmid} on {node} has changed since the plan was made; nothing was done to it",
-                "somebody else works on it; run again",
-            )
+            said = f"guest {vmid} on {node} has changed since it was looked at; nothing was done to it"
+            if step.attempt > 1:
+                # Another run works on the same machine: what is left to do is seen by looking again.
+                raise Busy(said)
+            raise Moved(said, "somebody else works on it; run again")
         return guest
 
     def _born(self, change: Change, step: Step, vmid: int, node: str) -> Guest:
@@ -190,12 +192,19 @@ class MachineWriter(Writer):
         if "pool" in paths and change.current is not None:
             self._into_pool(guest, machine, change)
         if settings:
-            guest = self._apply(guest, settings, step, more=bool(settings.grow))
-        for slot, size in settings.grow.items():
-            guest = self._grow(guest, slot, size, step)
+            guest = self._apply(guest, settings, step)
         wanted = bool(machine.fields["started"])
+        growing = ""
+        if wanted and not running and list(settings.grow) == [boot_disk(guest.config)]:
+            # The start waits for the lock that growing holds, and then tells the size: nothing else is to be asked.
+            guest, growing = self._begin_to_grow(guest, *next(iter(settings.grow.items())))
+        else:
+            for slot, size in settings.grow.items():
+                guest = self._grow(guest, slot, size, step)
         if wanted and not running:
             guest = self._start(guest, step)
+            if growing:
+                guest = self._grown(guest, growing, step)
         elif running and not wanted:
             guest = self._stopped(guest, change, step)
         elif running:
@@ -227,7 +236,7 @@ class MachineWriter(Writer):
             digest=guest.digest,
         )
 
-    def _apply(self, guest: Guest, settings: Settings, step: Step, *, more: bool) -> Guest:
+    def _apply(self, guest: Guest, settings: Settings, step: Step) -> Guest:
         try:
             self._put(guest, settings.set, settings.delete)
         except Invalid as error:
@@ -240,10 +249,6 @@ class MachineWriter(Writer):
                 # Another run finishes the same clone; what is left is seen by looking again.
                 raise Busy(error.said, error.hint, where=error.where) from None
             raise
-        if more and settings.set.get("protection") and "smbios1" in settings.set:
-            # The call that completes a machine also protects it: it cannot be destroyed, nor its id be given to
-            # another guest, before the next call. So that one goes without a digest, and is read back after it.
-            return replace(guest, config={**guest.config, "digest": ""})
         # What comes next carries the digest that this call made.
         return self._reread(guest, step)
 
@@ -258,7 +263,7 @@ class MachineWriter(Writer):
 
     def _grow(self, guest: Guest, slot: str, size: str, step: Step) -> Guest:
         path = f"/nodes/{guest.node}/qemu/{guest.vmid}/resize"
-        upid = self.pve.put(path, disk=slot, size=size, digest=guest.digest or None)
+        upid = self.pve.put(path, disk=slot, size=size, digest=guest.digest)
         seen: list[Guest] = []
         before = guest.config.get(slot)
 
@@ -271,6 +276,21 @@ class MachineWriter(Writer):
             self.pve.wait(upid, what, step.deadline, progress=step.progress, alone=grown, pace=POWERING)
         return seen[0] if seen and seen[0].config.get(slot) != before else self._reread(guest, step)
 
+    def _begin_to_grow(self, guest: Guest, slot: str, size: str) -> tuple[Guest, str]:
+        path = f"/nodes/{guest.node}/qemu/{guest.vmid}/resize"
+        upid = self.pve.put(path, disk=slot, size=size, digest=guest.digest)
+        if upid:
+            self.pve.expect(upid)
+        return replace(guest, grown=(slot, parse_size(size, 1))), str(upid or "")
+
+    def _grown(self, guest: Guest, upid: str, step: Step) -> Guest:
+        """The end of growing, as far as it is not told already."""
+        self.pve.told(upid)
+        if guest.grown is None or not guest.status:
+            return guest
+        self.pve.wait(upid, f"{step.change.label}: growing", step.deadline, progress=step.progress, pace=POWERING)
+        return self._reread(guest, step)
+
     def _into_pool(self, guest: Guest, machine: Machine, change: Change) -> None:
         before = change.current.fields.get("pool") if change.current is not None else ""
         move = {"allow-move": 1} if before else {}
@@ -278,17 +298,22 @@ class MachineWriter(Writer):
 
     # -- power -----------------------------------------------------------------------------------------------------
 
+    def _state(self, guest: Guest) -> Mapping[str, Any]:
+        found: Mapping[str, Any] = self.pve.get(f"/nodes/{guest.node}/qemu/{guest.vmid}/status/current")
+        return found
+
     def _running(self, guest: Guest) -> bool:
-        return bool(self.pve.get(f"/nodes/{guest.node}/qemu/{guest.vmid}/status/current").get("status") == "running")
+        return self._state(guest).get("status") == "running"
 
     def _start(self, guest: Guest, step: Step) -> Guest:
         path = f"/nodes/{guest.node}/qemu/{guest.vmid}/status/start"
-        seen: list[bool] = []
+        seen: list[Mapping[str, Any]] = []
         upid = self.pve.post(path)
 
         def up() -> bool:
-            if self._running(guest):
-                seen.append(True)
+            state = self._state(guest)
+            if state.get("status") == "running":
+                seen.append(state)
             return bool(seen)
 
         try:
@@ -297,7 +322,7 @@ class MachineWriter(Writer):
         except TaskFailed as error:
             if not ("already running" in error.said and self._running(guest)):
                 raise
-        return with_status(guest, "running" if seen else "")
+        return as_told(guest, seen[-1]) if seen else with_status(guest, "")
 
     def _stopped(self, guest: Guest, change: Change, step: Step) -> Guest:
         """The guest once it is off: asked to shut down, then switched off."""

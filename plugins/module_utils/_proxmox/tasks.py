@@ -67,6 +67,7 @@ class _Board:
 
     ended: dict[str, str] = field(default_factory=dict)
     wanted: dict[str, Upid] = field(default_factory=dict)
+    expected: dict[str, Upid] = field(default_factory=dict)
     asked: float = -1e9
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -127,6 +128,22 @@ class Watch:
             return Ended(task, ended.status, log)
         raise failure(task, ended.status, log)
 
+    def expect(self, upid: str) -> None:
+        """Take note of this task's end if a list of tasks happens to tell it."""
+        task = Upid.parse(upid)
+        with self._lock:
+            self._boards.setdefault(task.node, _Board()).expected[task.text] = task
+
+    def told(self, upid: str) -> None:
+        """Raise what an expected task ended with, if it is known to have failed."""
+        task = Upid.parse(upid)
+        board = self._boards[task.node]
+        with board.lock:
+            board.expected.pop(task.text, None)
+            status = board.ended.pop(task.text, "OK")
+        if status != "OK" and not status.startswith("WARNINGS"):
+            raise failure(task, status, self.log(task))
+
     def _look(
         self, board: _Board, task: Upid, now: Callable[[], float], alone: Callable[[], bool] | None
     ) -> str | None:
@@ -147,7 +164,7 @@ class Watch:
             if now() - board.asked < FRESH:
                 return None
             with self._lock:
-                wanted = dict(board.wanted)
+                wanted = {**board.wanted, **board.expected}
             since = min(item.start for item in wanted.values())
             rows: Sequence[Mapping[str, Any]] = self._get(
                 f"/nodes/{task.node}/tasks", source="all", since=since, limit=max(100, 8 * len(wanted))

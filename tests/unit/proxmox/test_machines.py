@@ -206,7 +206,7 @@ def test_a_change_by_somebody_else_between_plan_and_apply_is_refused(cluster: Cl
     made = plan(parts.desired(parameters), reader, Options(deadline=20))
     cluster.control("POST", "guest", vmid=cluster.guest("web1").vmid, conf={"description": "mine"})
     result = apply(made, lambda: parts.writer(parameters), reader=reader, options=Options(deadline=20))
-    assert "has changed since the plan was made; nothing was done to it" in result.message()
+    assert "has changed since it was looked at; nothing was done to it" in result.message()
     assert settings_of(cluster.guest("web1"))["cores"] == 2
 
 

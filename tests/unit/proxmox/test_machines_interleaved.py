@@ -303,6 +303,8 @@ def give_back(world: World) -> None:
 
 
 def one_run(seed: int) -> None:
+    # The pauses between attempts are drawn from the common generator.
+    random.seed(seed)
     world = World(seed)
     dice = world.dice
     world.site.users["root@pam"]["tokens"]["t"] = {"privsep": 0, "secret": TOKEN, "value": TOKEN}
