@@ -9,6 +9,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -125,6 +126,39 @@ def running(folder: Path, **settings: Any) -> Iterator[Site]:
         yield Site(simulator, folder)
     finally:
         simulator.stop()
+
+
+class Killed(BaseException):
+    """The end of a process, as far as an engine in the same process can be ended."""
+
+
+@contextmanager
+def killed(session: Session, at: int, after: bool) -> Iterator[None]:
+    """The run ends at its `at`-th write, before it is sent or before its answer is seen; nothing follows."""
+    pve, send = session.pve, session.pve.request
+    lock = threading.Lock()
+    count = 0
+
+    def request(method: str, path: str, params: Mapping[str, Any]) -> Any:
+        nonlocal count
+        if method != "GET":
+            with lock:
+                count += 1
+                number = count
+            if number > at or (number == at and not after):
+                raise Killed
+            if number == at:
+                send(method, path, params)
+                raise Killed
+        return send(method, path, params)
+
+    pve.request = request  # type: ignore[method-assign]  # only for this run
+    try:
+        yield
+    except Killed:
+        pass
+    finally:
+        pve.request = send  # type: ignore[method-assign]  # as before
 
 
 class Work:

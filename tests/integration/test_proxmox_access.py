@@ -19,7 +19,7 @@ from ansible_collections.socle.platform.plugins.module_utils._secrets.errors imp
 from ansible_collections.socle.platform.plugins.module_utils._secrets.file import FileStore
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from proxmox_site import Site, Work, results, running
+from proxmox_site import Site, Work, killed, results, running
 
 TOKEN = {"user": "socle@pve", "name": "socle", "privilege_separation": False, "secret": "proxmox/socle"}
 WANTED: dict[str, Any] = {
@@ -143,6 +143,29 @@ def test_a_token_whose_secret_was_lost_gets_a_new_one(site: Site, store: FileSto
         assert result.ok, result.message()
     with site.session(api_token_id="socle@pve!socle", api_token_secret=secret_of(store)) as session:
         session.pve.post("/pools", poolid="healed")
+
+
+@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize("rotate", [False, True])
+def test_a_run_killed_at_any_write_leaves_no_token_without_its_secret(
+    site: Site, tmp_path: Path, after: bool, rotate: bool
+) -> None:
+    """Would catch a moment at which a killed run leaves a token whose stored secret is not its own."""
+    few = {"users": WANTED["users"][:1], "roles": WANTED["roles"], "acls": WANTED["acls"][:1], "tokens": [TOKEN]}
+    for at in range(1, 6 if not rotate else 3):
+        site.reset()
+        place = tmp_path / f"secrets-{at}.vault.yml"
+        store = FileStore(file=place, passwords=[("default", b"open sesame")])
+        with site.session() as session:
+            if rotate:
+                work(session, store).apply(**few)
+            with killed(session, at, after):
+                work(session, store).apply(**{**few, "tokens": [{**TOKEN, "rotate": rotate}]})
+            result = work(session, store).apply(**few)
+            assert result.ok, result.message()
+            assert not work(session, store).plan(**few).changed
+        with site.session(api_token_id="socle@pve!socle", api_token_secret=secret_of(store)) as session:
+            session.pve.get("/version")
 
 
 def test_a_token_that_somebody_else_uses_keeps_its_secret(site: Site, store: FileStore) -> None:

@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import random
 import sys
 import threading
 from collections.abc import Iterator
@@ -21,7 +23,7 @@ from ansible_collections.socle.platform.plugins.module_utils._proxmox.session im
 from ansible_collections.socle.platform.plugins.module_utils._proxmox.templates_writer import Shared, TemplatesWriter
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from proxmox_site import Site, Work, results, running
+from proxmox_site import Site, Work, killed, results, running
 
 GIB = 1024**3
 IMAGES = {f"/{name}.qcow2": b"QFI\xfb" + bytes(20) + (3 * GIB).to_bytes(8, "big") + name.encode() for name in "ab"}
@@ -95,7 +97,7 @@ def work(session: Session, platform: str = "cater", **options: Any) -> Work:
 
 def ours(site: Site) -> dict[int, tuple[str, str]]:
     """Name and node of every guest, by its id."""
-    return {vmid: (guest.conf["name"], guest.node) for vmid, guest in site.world.guests.items()}
+    return {vmid: (guest.conf.get("name", ""), guest.node) for vmid, guest in site.world.guests.items()}
 
 
 def volumes(site: Site) -> set[str]:
@@ -217,6 +219,57 @@ def test_a_run_that_died_midway_is_made_good(site: Site, images: str) -> None:
         assert work(session).apply(templates=[one(images)], platform="cater").ok
         assert [name for name, _ in ours(site).values()] == ["debian-13-va"]
         assert not work(session).plan(templates=[one(images)], platform="cater").changed
+
+
+def equals(site: Site, session: Session, wanted: list[dict[str, Any]]) -> None:
+    """One more run without trouble leaves what is wanted, whole, and nothing beside it."""
+    site.control("POST", "settle")
+    result = work(session).apply(templates=wanted, platform="cater")
+    assert result.ok, result.message()
+    assert not work(session).plan(templates=wanted, platform="cater").changed
+    names = sorted(f"{item['name']}-{item['version']}" for item in wanted)
+    assert sorted(name for name, _ in ours(site).values()) == names
+    assert all(guest.conf.get("template") and not guest.conf.get("lock") for guest in site.world.guests.values())
+    disks = [volume for volume in volumes(site) if "disk" in volume]
+    assert len(disks) == len(names), disks
+
+
+@pytest.mark.parametrize("after", [False, True])
+def test_a_run_killed_at_any_write_is_made_good(site: Site, images: str, after: bool) -> None:
+    """Would catch a step after which a killed run leaves an orphan, a duplicate, or a template that is not whole."""
+    wanted = [one(images, disk="5 GiB"), one(images, "b")]
+    for at in range(1, 11):
+        site.reset()
+        with site.session() as session:
+            with killed(session, at, after):
+                work(session, deadline=20.0).apply(templates=wanted, platform="cater")
+            equals(site, session, wanted)
+
+
+FAULTS: list[dict[str, Any]] = [
+    *({"kind": "status", "status": status} for status in (500, 502, 503, 595, 596, 599)),
+    {"kind": "reset"},
+    {"kind": "reset", "after": True},
+    {"kind": "task-error", "text": "command failed: exit code 5"},
+    {"kind": "task-dies"},
+    {"kind": "no-quorum"},
+    {"kind": "storage-full", "storage": "local"},
+]
+
+
+@pytest.mark.parametrize("seed", range(18))
+def test_after_any_fault_one_clean_run_is_enough(site: Site, images: str, seed: int) -> None:
+    """Would catch a fault at some request that leaves what the next run neither finishes nor removes."""
+    dice = random.Random(seed)
+    wanted = [one(images, disk="5 GiB"), one(images, "b")]
+    for _ in range(dice.randint(1, 3)):
+        fault = dice.choice(FAULTS)
+        site.fault(**fault, at=dice.randint(1, 16), times=dice.randint(1, 3), method=dice.choice([".*", "POST|PUT"]))
+    with site.session() as session:
+        with contextlib.suppress(engine.EngineError):
+            work(session, deadline=3.0).apply(templates=wanted, platform="cater")
+        site.control("DELETE", "faults")
+        equals(site, session, wanted)
 
 
 def test_guests_of_others_are_never_touched(site: Site, images: str) -> None:

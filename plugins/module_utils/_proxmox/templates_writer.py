@@ -14,7 +14,7 @@ from typing import Any
 from .._objects import AdapterError, Change, Current, Step
 from .._wait import WaitFailed
 from . import identity
-from .errors import Busy, Exists, NotFound, ProxmoxError, Uncertain
+from .errors import Busy, Exists, NotFound, ProxmoxError, TaskFailed, Uncertain
 from .properties import compose_nic, parse, parse_nic
 from .session import ApiWriter, Session
 from .sizes import MIB, parse_size, show_size
@@ -107,13 +107,36 @@ class TemplatesWriter(ApiWriter):
             vmid = self._free_id()
             try:
                 upid = self.session.pve.post(f"/nodes/{wanted.node}/qemu", vmid=vmid, **values)
-                self._wait(upid, "making the guest", step)
+                try:
+                    self._wait(upid, "making the guest", step)
+                except (TaskFailed, Uncertain):
+                    self._nameless(wanted.node, vmid, step)
+                    raise
                 return vmid
             except Exists:
                 # Somebody else took that id; perhaps for this very template.
                 self.cluster.read(self.session)
                 self._not_made_by_another_run(wanted)
         raise Busy(f"no free id at {self.first_id} or above after {_TRIES} tries", "others take them at the same time")
+
+    def _nameless(self, node: str, vmid: int, step: Step) -> None:
+        """Of a task that died Proxmox keeps an empty guest under a lock, with nothing that says whose it is.
+
+        That it is ours is known here and now only: the id was given to our own request.
+        """
+        path = f"/nodes/{node}/qemu/{vmid}"
+        try:
+            config = self.session.pve.get(f"{path}/config")
+            if config.get("lock") == "create" and not {"name", "description", "tags"} & set(config):
+                # A lock is passed by root only.
+                self._wait(self.session.pve.delete(path, purge=True, skiplock=True), "clearing up", step)
+        except NotFound:
+            return
+        except (AdapterError, WaitFailed):
+            step.warn(
+                f"guest {vmid} on {node} was left empty and locked when its making broke off, and only root may remove "
+                f"it; there: qm unlock {vmid} && qm destroy {vmid}"
+            )
 
     def _not_made_by_another_run(self, wanted: Wanted) -> None:
         for row in self.cluster.of("qemu"):
