@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: proxmox
 author:
-  - The Socle authors
+  - The Socle authors (@socle-platform)
 short_description: The guests of a Proxmox VE cluster as they are now
 version_added: 0.1.0
 description:

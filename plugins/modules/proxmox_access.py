@@ -181,6 +181,7 @@ options:
 extends_documentation_fragment:
   - socle.platform.engine
   - socle.platform.proxmox
+  - socle.platform.secrets
   - socle.platform.secrets.module
 seealso:
   - module: socle.platform.proxmox_access_info

@@ -128,7 +128,7 @@ def _tokens(tokens: Sequence[Mapping[str, Any]]) -> Iterator[Desired]:
 
 def _acls(acls: Sequence[Mapping[str, Any]]) -> Iterator[Desired]:
     for item in acls:
-        kind = next(name for name in _PRINCIPAL if name in item)
+        (kind,) = [name for name in _PRINCIPAL if name in item]
         key = acl_key(item["path"], kind, item[kind], item["role"])
         needs = frozenset({f"role {item['role']}", f"{kind} {item[kind]}"})
         yield Desired(key, {"propagate": item["propagate"]}, needs, present=item["state"] == "present")
@@ -140,7 +140,7 @@ def acl_key(path: str, kind: str, who: str, role: str) -> str:
 
 def acl_parts(key: str) -> tuple[str, str, str, str]:
     """Path, kind, who, role."""
-    _, path, kind, who, role = key.split(" ", 4)
+    _section_name, path, kind, who, role = key.split(" ", 4)
     return path, kind, who, role
 
 
@@ -294,7 +294,7 @@ class Access(ApiReader):
             if "@" not in name:
                 yield f"{item.key}: a user's name has a realm, as in {name}@pve"
         elif kind == "acl":
-            _, who_kind, who, role = acl_parts(item.key)
+            _path, who_kind, who, role = acl_parts(item.key)
             on = [f"role {role}", f"{who_kind} {who}"]
         for key in on:
             if key not in current and key not in wanted:
@@ -324,7 +324,7 @@ def everything(session: Session) -> dict[str, Any]:
         kind, name = item.key.split(" ", 1)
         fields = {key: value for key, value in item.fields.items() if key != "password"}
         if kind == "token":
-            user, _, token = name.partition("!")
+            user, _mark, token = name.partition("!")
             fields = {"user": user, "name": token, **fields}
         elif kind == "acl":
             path, who_kind, who, role = acl_parts(item.key)

@@ -120,7 +120,7 @@ class AccessWriter(ApiWriter):
 
 
 def _token_path(name: str) -> str:
-    user, _, token = name.partition("!")
+    user, _mark, token = name.partition("!")
     return f"/access/users/{user}/token/{token}"
 
 

@@ -219,7 +219,7 @@ def _wrong(item: Mapping[str, Any]) -> tuple[list[str], str]:
             wrong.append(f"{who}: which version is to be absent? Name it")
         return wrong, ""
     wrong += [f"{who}: {name} is missing" for name in ("url", "checksum", "storage") if not item.get(name)]
-    kind, _, digits = str(item.get("checksum", "")).lower().partition(":")
+    kind, _colon, digits = str(item.get("checksum", "")).lower().partition(":")
     if item.get("checksum") and (kind not in _CHECKSUM or not re.fullmatch(f"[0-9a-f]{{{_CHECKSUM[kind]}}}", digits)):
         known = ", ".join(_CHECKSUM)
         wrong.append(f"{who}: the checksum is written as ALGORITHM:DIGITS, with one of {known} and all of its digits")

@@ -54,13 +54,13 @@ class TemplatesWriter(ApiWriter):
         return {"id": vmid, "node": wanted.node}
 
     def _image(self, wanted: Wanted, step: Step) -> None:
-        storage, _, name = wanted.mark.image.partition(":")
+        storage, _colon, name = wanted.mark.image.partition(":")
         base = f"/nodes/{wanted.node}/storage/{storage}"
         place = storage if wanted.mark.place == SHARED else f"{wanted.node}/{storage}"
         with self.shared.lock:
             lock = self.shared.images[f"{place}/{name}"]
         with lock:
-            kind, _, digits = wanted.mark.checksum.partition(":")
+            kind, _colon, digits = wanted.mark.checksum.partition(":")
             # For an image that is there Proxmox compares the checksum and fetches nothing.
             upid = self.session.pve.post(
                 f"{base}/download-url",
@@ -103,7 +103,7 @@ class TemplatesWriter(ApiWriter):
         }
         if fields.get("bridge"):
             values["net0"] = compose_nic(_nic(fields))
-        for _ in range(_TRIES):
+        for _turn in range(_TRIES):
             vmid = self._free_id()
             try:
                 upid = self.session.pve.post(f"/nodes/{wanted.node}/qemu", vmid=vmid, **values)

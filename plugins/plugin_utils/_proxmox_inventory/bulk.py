@@ -63,7 +63,7 @@ class Bulk:
     def _connection(self, context: ssl.SSLContext) -> http.client.HTTPSConnection:
         found: http.client.HTTPSConnection | None = getattr(self._own, "connection", None)
         if found is None:
-            host, _, port = self._host.rpartition(":")
+            host, _colon, port = self._host.rpartition(":")
             timeout = self._pve.connection.timeout
             found = http.client.HTTPSConnection(host.strip("[]"), int(port), timeout=timeout, context=context)
             self._own.connection = found

@@ -137,7 +137,7 @@ def fixed_addresses(config: Mapping[str, Any]) -> list[str]:
             address = parts.get(name, "").partition("/")[0]
             if match and _is_address(address):
                 found.append((int(match[1]), address))
-    return [address for _, address in sorted(found, key=lambda item: item[0])]
+    return [address for _place, address in sorted(found, key=lambda item: item[0])]
 
 
 def wants_agent(config: Mapping[str, Any]) -> bool:
@@ -161,7 +161,7 @@ def reported_addresses(interfaces: Iterable[Mapping[str, Any]], config: Mapping[
         if not rows:
             given = [str(interface.get(name) or "").partition("/")[0] for name in ("inet", "inet6")]
         found += [(order[mac], address) for address in given if _is_address(address)]
-    return [address for _, address in sorted(found, key=lambda item: item[0])]
+    return [address for _place, address in sorted(found, key=lambda item: item[0])]
 
 
 def reach(addresses: Sequence[str], networks: Sequence[str]) -> str:
