@@ -246,6 +246,12 @@ options:
         unless this is V(true).
     type: bool
     default: false
+  overcommit:
+    description:
+      - Whether disks may be made on a storage that has less room than all of them could take.
+      - Thin storages can be promised more than they have; whoever does so has to watch them.
+    type: bool
+    default: false
   concurrency:
     description: How many machines are worked on at the same time at most.
     type: int

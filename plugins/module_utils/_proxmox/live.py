@@ -78,6 +78,7 @@ class Live:
         self.spots: dict[str, tuple[int, str]] = {}
         self.destroy_detached = False
         self.prune = False
+        self.overcommit = False
         self._fresh: dict[str, Guest] = {}
         self._pool: ThreadPoolExecutor | None = None
         self.lock = threading.RLock()
@@ -187,10 +188,9 @@ class Live:
         name = self.uuids.get(identity.uuid_of(guest.config), "")
         if name:
             return name
-        machine, _ = identity.being_made(guest.config)
-        platform, _, name = machine.partition("/")
-        if platform == self.platform and name:
-            return name
+        machine = identity.being_made(guest.config)[0]
+        if machine.startswith(f"{self.platform}/"):
+            return machine.removeprefix(f"{self.platform}/")
         named = guest.name
         if named and identity.uuid_of(guest.config) == identity.machine_uuid(self.platform, named):
             return named

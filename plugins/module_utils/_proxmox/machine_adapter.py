@@ -89,6 +89,7 @@ def argument_spec() -> dict[str, Any]:
         "reboot": {"type": "str", "choices": ["never", "rolling"], "default": "never"},
         "shutdown_timeout": {"type": "float", "default": 60.0},
         "destroy_detached_disks": {"type": "bool", "default": False},
+        "overcommit": {"type": "bool", "default": False},
         "concurrency": {"type": "int", "default": 20},
         "deadline": {"type": "float", "default": 1800.0},
     }
@@ -111,6 +112,7 @@ class Machines:
         machines = machines_of(parameters)
         live = Live(_open(connection_of(clear)), str(parameters["platform"]), machines)
         live.destroy_detached = bool(parameters.get("destroy_detached_disks"))
+        live.overcommit = bool(parameters.get("overcommit"))
         live.prune = bool(parameters.get("prune"))
         self.machine_reader.live = live
         return [machine.desired for machine in machines]

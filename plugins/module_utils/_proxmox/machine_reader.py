@@ -207,7 +207,7 @@ class MachineReader(Reader):
             # A clone that nobody makes any more can be no healthy machine, whosever it was.
             incomplete = f"the clone died midway (guest {guest.vmid} on {guest.node} keeps the lock '{guest.lock}')"
         elif not complete and machine is not None and machine.present:
-            _, template = identity.being_made(guest.config)
+            template = identity.being_made(guest.config)[1]
             if template and template != machine.template:
                 incomplete = (
                     f"guest {guest.vmid} was being cloned from {template}, and {machine.template} is wanted now"

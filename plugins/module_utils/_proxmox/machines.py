@@ -109,7 +109,7 @@ def _machine(
     fields = _fields(platform, name, given, rolling, wrong)
     nics = fields.get("cloud_init", {})
     addresses = [
-        str(ip["address"]).split("/")[0]
+        str(ip["address"]).partition("/")[0]
         for key, ip in nics.items()
         if key.startswith("ip") and isinstance(ip, Mapping) and ip.get("address", "dhcp") != "dhcp"
     ]

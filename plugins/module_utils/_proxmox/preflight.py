@@ -59,7 +59,7 @@ def placement(live: Live, wanted: Sequence[Machine], current: Mapping[str, Curre
 
 def _there(live: Live) -> list[Placed]:
     """Every guest that takes room, with the group of those that are ours."""
-    names = {vmid: name for name, (vmid, _) in live.spots.items()}
+    names = {spot[0]: name for name, spot in live.spots.items()}
     found = []
     for vmid, row in live.ids().items():
         if not row.get("template"):
@@ -146,7 +146,8 @@ def findings(live: Live, wanted: Sequence[Machine], current: Mapping[str, Curren
             *_pool(machine, found, pools),
         ):
             yield f"machine {machine.name}: {text}"
-    yield from storages.overdrawn()
+    if not live.overcommit:
+        yield from storages.overdrawn()
 
 
 def _destroyable(live: Live, machine: Machine, found: Current | None) -> Iterator[str]:
@@ -253,8 +254,8 @@ class _Storages:
 
     def __init__(self, live: Live) -> None:
         self.rows = {(str(r["node"]), str(r["storage"])): r for r in live.of_type("storage")}
-        self.names = sorted({name for _, name in self.rows})
-        self._shared = {name for (_, name), row in self.rows.items() if row.get("shared")}
+        self.names = sorted({key[1] for key in self.rows})
+        self._shared = {key[1] for key, row in self.rows.items() if row.get("shared")}
         self.taken: dict[tuple[str, str], int] = {}
         self.takers: dict[tuple[str, str], list[str]] = {}
 
@@ -286,7 +287,7 @@ class _Storages:
 
     def overdrawn(self) -> Iterator[str]:
         for (node, name), size in sorted(self.taken.items()):
-            row = next(r for (n, s), r in self.rows.items() if s == name and node in ("", n))
+            row = next((r for (n, s), r in self.rows.items() if s == name and node in ("", n)), {})
             free = int(row.get("maxdisk") or 0) - int(row.get("disk") or 0)
             if row.get("maxdisk") and size > free:
                 who = sorted(set(self.takers[node, name]))
@@ -294,7 +295,7 @@ class _Storages:
                 where = f" on node {node}" if node else ""
                 yield (
                     f"storage {name}{where}: {show_mib(size)} are asked for by {names}, and {show_mib(free)} are free; "
-                    "free some, name another storage, or ask for less"
+                    "free some, name another storage, ask for less, or set overcommit if the storage is thin"
                 )
 
 

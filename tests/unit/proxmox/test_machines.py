@@ -445,5 +445,7 @@ def test_no_credentials_is_said(cluster: Cluster) -> None:
 def test_not_enough_space_counts_what_all_machines_take_together(cluster: Cluster) -> None:
     cluster.site.storages["local"].total = 50 * GIB
     cluster.settle()
-    run = cluster.run([machine(f"w{i}", disks=[{"size": "20 GiB"}], full=True, storage="local") for i in range(3)])
+    wanted = [machine(f"w{i}", disks=[{"size": "20 GiB"}], full=True, storage="local") for i in range(3)]
+    run = cluster.run(wanted)
     assert "storage local on node pve1: 60 GiB are asked for by w0, w1, w2" in run.message and run.writes == []
+    assert cluster.run(wanted, overcommit=True).message == ""

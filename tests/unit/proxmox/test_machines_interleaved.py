@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Two controllers and a stranger on one cluster, request by request, with lost answers and recycled ids.
 
-Time is virtual. A request of ours takes up to a second to arrive; the stranger needs its tasks (stop, destroy, create)
-to give an id to another guest, as anybody does. Whatever comes of it, nobody writes to a guest that is not the machine
+Time is virtual. A request of ours takes up to half a second to arrive; the stranger needs two seconds and more (stop,
+destroy, create are tasks) to give an id to another guest, as anybody does. Whatever comes of it, nobody writes to a guest that is not the machine
 it means, and one clean run leaves each machine once, complete, without an orphan.
 """
 
@@ -53,7 +53,7 @@ class World(pve.Clock):
             "qmclone": 1.5,
             "qmstart": 0.5,
             "qmstop": 1.0,
-            "qmdestroy": 0.8,
+            "qmdestroy": 2.0,
             "qmcreate": 1.0,
             "claim": 0.05,
         }
@@ -175,7 +175,7 @@ class Direct(Proxmox):
 
     def request(self, method: str, path: str, params: Mapping[str, Any]) -> Any:
         world = self.world
-        late = 1.0 if world.dice.random() < 0.03 else world.dice.uniform(0.005, 0.12)
+        late = 0.5 if world.dice.random() < 0.05 else world.dice.uniform(0.005, 0.12)
         world.turns.pause(late)
         if self.loss and world.dice.random() < self.loss / 2:
             raise Busy("503 on the way") if method == "GET" else Busy("could not connect")
@@ -267,7 +267,7 @@ def stranger(world: World) -> Callable[[], None]:
                 world.turns.pause(1.2)
                 ask("PUT", f"{path}/config", protection=0)
                 ask("DELETE", path)
-                world.turns.pause(1.0)
+                world.turns.pause(2.0)
             if world.dice.random() < 0.5:
                 # Just when somebody reaches for the id.
                 world.turns.wait_for_claim(vmid)
