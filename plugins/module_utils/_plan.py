@@ -21,19 +21,19 @@ from ._values import KNOWN_AFTER_APPLY, Seal, Secret, digest, encode, has_unknow
 
 FORMAT = "socle.platform plan"
 VERSION = 1
-_SECTION_KEYS = {
-    "version",
-    "module",
-    "scope",
-    "parameters",
-    "kind",
-    "salt",
-    "changed",
-    "changes",
-    "objects",
-    "unmanaged",
-    "warnings",
-    "refusals",
+_SECTION: dict[str, type] = {
+    "version": int,
+    "module": str,
+    "scope": str,
+    "parameters": dict,
+    "kind": str,
+    "salt": str,
+    "changed": bool,
+    "changes": list,
+    "objects": dict,
+    "unmanaged": list,
+    "warnings": list,
+    "refusals": list,
 }
 
 
@@ -168,12 +168,13 @@ def write(path: str | Path, sections: Sequence[Mapping[str, Any]]) -> None:
         fault = _fault(part) or ("" if part["salt"] else f"of {part['module']} does not come from check mode")
         if fault:
             raise PlanFileError(f"cannot write the plan {path}: a task's section {fault}")
-    data = {
+    data: dict[str, Any] = {
         "format": FORMAT,
         "version": VERSION,
         "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "sections": list(sections),
     }
+    data["digest"] = digest(data)
     text = json.dumps(data, indent=1, sort_keys=True) + "\n"
     try:
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
@@ -210,20 +211,34 @@ def load(path: str | Path) -> dict[str, Any]:
         fault = _fault(part)
         if fault:
             raise PlanFileError(f"the plan {path} is damaged: section {number} {fault}; {again}")
+    if not _whole(data):
+        raise PlanFileError(f"the plan {path} is damaged: it is not as it was made, its digest does not fit; {again}")
     return data
 
 
 def _fault(part: Any) -> str:
     if not isinstance(part, Mapping):
         return "is not a mapping"
-    missing = sorted(_SECTION_KEYS - part.keys())
+    missing = sorted(_SECTION.keys() - part.keys())
     if missing:
         return f"lacks {', '.join(missing)}"
     if part["version"] != VERSION:
         return f"has version {part['version']!r}, this is version {VERSION}"
-    if part.get("digest") != digest({name: value for name, value in part.items() if name != "digest"}):
+    if not _whole(part):
         return f"of {part['module']} is not as it was made: its digest does not fit"
-    return ""
+    strange = sorted(name for name, kind in _SECTION.items() if not isinstance(part[name], kind))
+    strange += [] if strange or all(map(_is_change, part["changes"])) else ["changes"]
+    return f"of {part['module']} holds something else as {', '.join(strange)}" if strange else ""
+
+
+def _is_change(item: Any) -> bool:
+    fields = item.get("fields") if isinstance(item, Mapping) and {"key", "action"} <= item.keys() else None
+    known = {"path", "before", "after"}
+    return isinstance(fields, list) and all(isinstance(one, Mapping) and known <= one.keys() for one in fields)
+
+
+def _whole(data: Mapping[str, Any]) -> bool:
+    return bool(data.get("digest") == digest({name: value for name, value in data.items() if name != "digest"}))
 
 
 def section_for(data: Mapping[str, Any], task: Identity) -> dict[str, Any] | None:

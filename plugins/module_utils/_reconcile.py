@@ -162,7 +162,9 @@ def _read(
     doubles: list[str] = []
     named = {item.key for item in wanted}
     for item in found:
-        if item.key in current and item.key in named:
+        # What prune would remove must be one thing, too.
+        pruned = options.prune and item.key in current and (item.owned or current[item.key].owned)
+        if item.key in current and (item.key in named or pruned):
             one, two = (shown(dict(it.identity) or dict(it.fields)) for it in (current[item.key], item))
             doubles.append(
                 f"{reader.kind} {item.key}: found twice, as {one} and as {two}; it cannot be said which one is meant: "

@@ -270,3 +270,13 @@ class Instant(WorldWriter):
 
     def create(self, change: Any, step: Any) -> None:
         return None
+
+
+def test_two_of_a_name_are_not_pruned(world: World) -> None:
+    """Which of two is meant is not guessed when one of them would be deleted either; without prune nobody minds."""
+    world.put("stray", {"size": 1})
+    world.put("stray", {"size": 2}, owned=False)
+    reader = WorldReader(world)
+    assert not plan([wanted("a")], reader, options()).refusals
+    (said,) = plan([wanted("a")], reader, options(prune=True)).refusals
+    assert said.startswith("thing stray: found twice")

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from ansible_collections.socle.platform.plugins.module_utils import _module, _plan
 from ansible_collections.socle.platform.plugins.module_utils._reconcile import Desired, Secret, Unknown, plan
-from ansible_collections.socle.platform.plugins.module_utils._values import Seal
+from ansible_collections.socle.platform.plugins.module_utils._values import Seal, digest
 
 from .world import World, WorldReader, options, wanted
 
@@ -69,6 +69,17 @@ def damage(change: Callable[[dict[str, Any]], None]) -> Callable[[dict[str, Any]
     return text
 
 
+def forge(**values: Any) -> Callable[[dict[str, Any]], str]:
+    """Somebody's own section, with a digest that fits it."""
+
+    def change(data: dict[str, Any]) -> None:
+        section = data["sections"][0]
+        section.update(values)
+        section["digest"] = digest({name: value for name, value in section.items() if name != "digest"})
+
+    return damage(change)
+
+
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
@@ -82,6 +93,11 @@ def damage(change: Callable[[dict[str, Any]], None]) -> Callable[[dict[str, Any]
         (damage(lambda data: data["sections"][0].pop("objects")), "lacks objects"),
         (damage(lambda data: data["sections"][0]["changes"].clear()), "digest does not fit"),
         (damage(lambda data: data["sections"][0]["changes"][0].update(action="delete")), "digest does not fit"),
+        (damage(lambda data: data.update(created="2001-01-01T00:00:00+00:00")), "digest does not fit"),
+        (damage(lambda data: data["sections"].clear()), "digest does not fit"),
+        (forge(parameters=[]), "something else as parameters"),
+        (forge(objects=3, salt=4), "something else as objects, salt"),
+        (forge(changes=[{}]), "something else as changes"),
     ],
 )
 def test_files_that_are_no_plan(world: World, file: Path, spoil: Callable[[dict[str, Any]], str], said: str) -> None:
@@ -222,8 +238,8 @@ def test_a_digest_survives_ansibles_blanking(world: World) -> None:
     digests = [section["digest"], section["salt"], section["parameters"]["x"], section["objects"]["a"]]
     digests += section["changes"][0]["fields"][0]["seal"]
     assert len(digests) == 6
-    for digest in digests:
-        assert re.fullmatch("[g-v]{32,40}", digest)
+    for one in digests:
+        assert re.fullmatch("[g-v]{32,40}", one)
 
 
 def test_parameters_reach_adapters_typed() -> None:
