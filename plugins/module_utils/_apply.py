@@ -113,9 +113,9 @@ def apply(
     if not plan.changed:
         return Result(plan, [_unchanged(change) for change in plan.changes], wrote=False)
     deadline = deadline or Deadline(options.deadline, clock)
-    discreet = _Discreet(progress or Quiet(), clear_texts(plan.secrets()))
+    discreet = _Discreet(progress or Quiet(), clear_texts(plan.secrets()), deadline.clock)
     session = Session(plan, reader, options, deadline, discreet, bound)
-    run = _Run(plan, writer_factory, session, options.concurrency)
+    run = _Run(plan, writer_factory, session, options.concurrency, discreet)
     run.work()
     _read_back(run.outcomes, session)
     ordered = [run.outcomes.get(change.key) or _unchanged(change) for change in plan.changes]
@@ -134,24 +134,34 @@ def _unchanged(change: Change) -> Outcome:
 
 
 class _Discreet:
-    """Progress that passes on no secret an API may have repeated in its sentence."""
+    """Progress that passes on no secret an API may have repeated in its sentence, and knows when it last told a cause."""
 
-    def __init__(self, progress: Progress, texts: set[str]) -> None:
-        self._progress, self._texts = progress, texts
+    def __init__(self, progress: Progress, texts: set[str], clock: Clock) -> None:
+        self._progress, self._texts, self._clock = progress, texts, clock
+        self._told = float("-inf")
 
     def event(self, object: str, step: str, done: int, total: int, detail: str = "") -> None:
         self._progress.event(object, step, done, total, scrub(detail, self._texts))
 
     def waiting(self, what: str, cause: str, elapsed: float) -> None:
+        self._told = self._clock.now()
         self._progress.waiting(what, scrub(cause, self._texts), elapsed)
+
+    def under_way(self, what: str, names: str, elapsed: float) -> None:
+        """What is said where nobody tells a cause: it must not stand in the place of one."""
+        if self._clock.now() - self._told >= 3 * REPORT_AFTER:
+            self._progress.waiting(what, f"under way: {scrub(names, self._texts)}", elapsed)
 
 
 class _Run:
     """The workers, and the state they share under one lock."""
 
-    def __init__(self, plan: Plan, writer_factory: Callable[[], Writer], session: Session, concurrency: int) -> None:
+    def __init__(
+        self, plan: Plan, writer_factory: Callable[[], Writer], session: Session, concurrency: int, discreet: _Discreet
+    ) -> None:
         self.factory = writer_factory
         self.session = session
+        self.discreet = discreet
         self.schedule = Schedule(plan.changes)
         self.total = sum(node.real for node in self.schedule.nodes)
         self.workers = max(1, min(concurrency, self.total))
@@ -198,9 +208,10 @@ class _Run:
                 if self.done != seen:
                     seen, since = self.done, clock.now()
                 elif self.busy and clock.now() - since >= REPORT_AFTER:
-                    names = ", ".join(node.change.label for node, _unused in list(self.busy.values())[:5])
+                    busy = [node.change for node, _unused in list(self.busy.values())[:5]]
+                    names = ", ".join(change.label + self.session.trouble(change.key) for change in busy)
                     what = f"{self.total - self.done} of {self.total} {self.session.reader.kind} steps"
-                    self.session.progress.waiting(what, f"under way: {names}", clock.now() - deadline.start)
+                    self.discreet.under_way(what, names, clock.now() - deadline.start)
                     since = clock.now()
                 self.changed.wait(min(1.0, max(0.02, deadline.remaining())))
 

@@ -78,6 +78,12 @@ class Session:
             change.key: change.current.fields for change in plan.changes if change.current and change.desired.present
         }
         self._reading = threading.Lock()
+        self._troubles: dict[str, str] = {}
+
+    def trouble(self, key: str) -> str:
+        """What the last attempt at this object ended with, in brackets; empty while none has failed."""
+        said = self._troubles.get(key)
+        return f" ({said})" if said else ""
 
     def learned(self) -> Iterator[Secret]:
         yield from secrets_in(*self._known.values(), *(item.fields for item in self.final.values()))
@@ -138,6 +144,7 @@ class Session:
             if fault is Fault.PERMANENT:
                 return self._failure(error)
             sentence, hint = self.reader.explain(error)
+            self._troubles[planned.key] = sentence
             if self.deadline.passed():
                 return self._out_of_time(step, sentence, hint)
             if self.clock.now() - told >= REPORT_AFTER:

@@ -9,6 +9,7 @@ import threading
 from typing import Any
 
 import pytest
+from ansible_collections.socle.platform.plugins.module_utils._apply import _Discreet
 from ansible_collections.socle.platform.plugins.module_utils._reconcile import (
     AdapterError,
     Current,
@@ -348,3 +349,40 @@ def test_secrets_that_writers_tell_are_hidden(world: World) -> None:
     result = run(world, [wanted("user", size=1), wanted("grant", "user", size=1)], Minting)
     assert "grant: create failed: (secret) may not do that" in result.message()
     assert Secret("fresh-token-1") in set(result.secrets())
+
+
+def test_what_is_under_way_tells_why(world: World) -> None:
+    """While nothing ends, the objects under way stand there with what stopped them last, not as bare names."""
+    told = threading.Event()
+
+    class Listening(Talk):
+        def waiting(self, what: str, cause: str, elapsed: float) -> None:
+            super().waiting(what, cause, elapsed)
+            told.set()
+
+    class Locked(WorldWriter):
+        def create(self, change: Any, step: Any) -> Any:
+            if step.attempt == 1:
+                raise TransientError("locked by vzdump")
+            for _unused in range(100):
+                world.clock.sleep(6.0)
+                if told.wait(0.1):
+                    break
+            return super().create(change, step)
+
+    talk = Listening()
+    assert run(world, [wanted("a", size=1)], Locked, progress=talk).ok
+    assert talk.waits[0][:2] == ("1 of 1 thing steps", "under way: a (locked by vzdump)")
+
+
+def test_a_list_of_names_does_not_stand_in_the_place_of_a_cause(world: World) -> None:
+    """A wait that has told its cause is not overwritten by what is said when nobody knows one."""
+    talk = Talk()
+    discreet = _Discreet(talk, set(), world.clock)
+    discreet.waiting("a: started", "no node has room", 5.0)
+    world.clock.sleep(6.0)
+    discreet.under_way("1 of 1 thing steps", "a", 11.0)
+    assert talk.waits == [("a: started", "no node has room", 5.0)]
+    world.clock.sleep(10.0)
+    discreet.under_way("1 of 1 thing steps", "a", 21.0)
+    assert talk.waits[1:] == [("1 of 1 thing steps", "under way: a", 21.0)]
