@@ -3,9 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Two controllers and a stranger on one cluster, request by request, with lost answers and recycled ids.
 
-Time is virtual. A request of ours takes up to half a second to arrive; the stranger needs two seconds and more (stop,
-destroy, create are tasks) to give an id to another guest, as anybody does. Whatever comes of it, nobody writes to a guest that is not the machine
-it means, and one clean run leaves each machine once, complete, without an orphan.
+Time is virtual. A request of ours takes up to half a second to arrive; the stranger's stop, destroy and create are tasks
+that take their time. Whatever comes of it, nothing is done to a guest that is not the machine it was meant for, and one
+clean run leaves each machine once, complete, without an orphan.
 """
 
 from __future__ import annotations
@@ -195,7 +195,8 @@ class Direct(Proxmox):
         if not match or match[2] == "/clone":
             return ""
         guest = self.world.site.guests.get(int(match[1]))
-        if guest is None or ours(guest):
+        if guest is None or ours(guest) or guest.conf.get("lock"):
+            # What meets a guest under a lock (one that is just being created) ends in the lock's refusal.
             return ""
         return f"{self.who}: {method} {path} was done to {guest.conf.get('name')} {guest.conf}"
 
@@ -325,6 +326,8 @@ def one_run(seed: int) -> None:
     assert world.wrong == [], (seed, world.wrong)
     settle(world.fleet)
     world.time += 30
+    started = [v for v, g in world.site.guests.items() if g.running and not ours(g)]
+    assert started == [], (seed, "a stranger's guest was started", started)
     last = alone(world, controller(world, "last", plans[0], 0.0))
     if "is taken by precious" in last:
         # Nothing is done about it until its owner has given the id back.
