@@ -3,9 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Two controllers and a stranger on one cluster, request by request, with lost answers and recycled ids.
 
-Time is virtual. A request of ours takes up to half a second to arrive; the stranger's stop, destroy and create are tasks
-that take their time. Whatever comes of it, nothing is done to a guest that is not the machine it was meant for, and one
-clean run leaves each machine once, complete, without an orphan.
+Time is virtual. A request of ours takes up to half a second to arrive; the stranger's stop, destroy and create are
+tasks that take their time. Whatever comes of it, nothing is done to a guest that is not the machine it was meant for,
+and one clean run leaves each machine once, complete, without an orphan.
 """
 
 from __future__ import annotations
