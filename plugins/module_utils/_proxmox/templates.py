@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -324,6 +324,7 @@ class Templates(ApiReader):
                 found.append(self._current(row, config or {}, mark))
             elif config and config.get("name") in names:
                 cluster.foreign.append(f"{config['name']} (id {row['vmid']} on {row['node']})")
+        found = _one_each(found)
         wanted = {item.key for item in desired}
         loose = [item for item in found if item.owned and item.key not in wanted] if self.prune else []
         used = self._in_use(loose)
@@ -401,14 +402,27 @@ class Templates(ApiReader):
     def warn(self, desired: Sequence[Desired], current: Mapping[str, Current]) -> Iterable[str]:
         del desired
         for item in current.values():
+            if item.incomplete and " (unfinished" in item.key and not self.prune:
+                yield f"template {item.key}: two runs made it at once, and this one broke off; prune removes it"
             if self.prune and item.needs:
                 yield f"template {item.key} is kept: linked clones stand on its disk"
 
 
 def _kept(item: Current) -> Current:
-    return Current(
-        item.key, item.fields, item.identity, revision=item.revision, owned=False, needs=frozenset({"linked clones"})
-    )
+    return replace(item, owned=False, needs=frozenset({"linked clones"}))
+
+
+def _one_each(found: Sequence[Current]) -> list[Current]:
+    """Torsos beside the one that is meant get names of their own; two whole ones are for a human to judge."""
+    best: dict[str, Current] = {}
+    for item in sorted(found, key=lambda item: (bool(item.incomplete), item.fields["id"])):
+        best.setdefault(item.key, item)
+    return [
+        item
+        if item is best[item.key] or not item.incomplete
+        else replace(item, key=f"{item.key} (unfinished, id {item.fields['id']})")
+        for item in found
+    ]
 
 
 def there(plan: Plan, result: Result | None) -> dict[str, Any]:

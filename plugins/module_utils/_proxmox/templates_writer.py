@@ -6,21 +6,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
 
 from .._objects import AdapterError, Change, Current, Step
-from .._wait import WaitFailed
+from .._wait import WaitFailed, Waiting
 from . import identity
 from .errors import Busy, Exists, NotFound, ProxmoxError, TaskFailed, Uncertain
 from .properties import compose_nic, parse, parse_nic
-from .session import ApiWriter, Session
+from .session import ApiWriter, Session, words
 from .sizes import MIB, parse_size, show_size
 from .templates import SHARED, TAG, Cluster, Mark, Wanted, mark_of
 
 _TRIES = 20
+# Longer than a run leaves between two of its steps.
+GRACE = 6
 
 
 class Shared:
@@ -43,6 +46,7 @@ class TemplatesWriter(ApiWriter):
         vmid = self._guest(wanted, change, step)
         path = f"/nodes/{wanted.node}/qemu/{vmid}"
         try:
+            self._alone(wanted, vmid, step)
             self._grow(path, change, step)
             self._wait(self.session.pve.post(f"{path}/template"), "conversion", step)
             self.session.pve.put(f"{path}/config", description=wanted.mark.text(complete=True))
@@ -106,7 +110,7 @@ class TemplatesWriter(ApiWriter):
         for _turn in range(_TRIES):
             vmid = self._free_id()
             try:
-                upid = self.session.pve.post(f"/nodes/{wanted.node}/qemu", vmid=vmid, **values)
+                upid = self._post_guest(wanted.node, vmid, values, step)
                 try:
                     self._wait(upid, "making the guest", step)
                 except (TaskFailed, Uncertain):
@@ -115,8 +119,8 @@ class TemplatesWriter(ApiWriter):
                 return vmid
             except Exists:
                 # Somebody else took that id; perhaps for this very template.
-                self.cluster.read(self.session)
-                self._not_made_by_another_run(wanted)
+                self._named(wanted.node, vmid, step)
+                self._not_made_by_another_run(wanted, vmid=0)
         raise Busy(f"no free id at {self.first_id} or above after {_TRIES} tries", "others take them at the same time")
 
     def _nameless(self, node: str, vmid: int, step: Step) -> None:
@@ -138,13 +142,53 @@ class TemplatesWriter(ApiWriter):
                 f"it; there: qm unlock {vmid} && qm destroy {vmid}"
             )
 
-    def _not_made_by_another_run(self, wanted: Wanted) -> None:
+    def _post_guest(self, node: str, vmid: int, values: Mapping[str, Any], step: Step) -> Any:
+        try:
+            return self.session.pve.post(f"/nodes/{node}/qemu", vmid=vmid, **values)
+        except Uncertain:
+            # Perhaps it is being made, and cannot be told from others before that is over.
+            with contextlib.suppress(AdapterError, WaitFailed):
+                self._named(node, vmid, step)
+            raise
+
+    def _named(self, node: str, vmid: int, step: Step) -> None:
+        """Until that guest says what it is: while its disk is made it is empty, and locked."""
+
+        def probe() -> bool | Waiting:
+            row = next((row for row in self.cluster.of("qemu") if row.get("vmid") == vmid), {"node": node})
+            try:
+                config = self.session.pve.get(f"/nodes/{row['node']}/qemu/{vmid}/config")
+            except NotFound:
+                return True
+            empty = config.get("lock") == "create" and "name" not in config
+            return Waiting(f"guest {vmid} is being made by somebody else") if empty else True
+
+        self.cluster.read(self.session)
+        step.wait_for(f"what guest {vmid} becomes", probe)
+
+    def _not_made_by_another_run(self, wanted: Wanted, vmid: int) -> None:
+        """`vmid` is our own guest, if there is one already."""
+        self.cluster.read(self.session)
         for row in self.cluster.of("qemu"):
-            if TAG not in str(row.get("tags", "")):
+            other = int(row["vmid"])
+            # The list says nothing of a guest in its first seconds.
+            ours = TAG in words(row.get("tags")) or "name" not in row
+            if not ours or other == vmid or other in self.cluster.configs:
                 continue
-            config = self.session.pve.get(f"/nodes/{row['node']}/qemu/{row['vmid']}/config")
+            try:
+                config = self.session.pve.get(f"/nodes/{row['node']}/qemu/{other}/config")
+            except NotFound:
+                continue
             if identity.uuid_of(config) == wanted.mark.uuid:
-                raise Busy(f"another run is making {wanted.mark.key} as guest {row['vmid']}", "it is waited for")
+                raise Busy(f"another run is making {wanted.mark.key} as guest {other}", "it is waited for")
+
+    def _alone(self, wanted: Wanted, vmid: int, step: Step) -> None:
+        """Of two runs that marked a guest each, at least one sees the other here, and yields."""
+        try:
+            self._not_made_by_another_run(wanted, vmid)
+        except Busy:
+            self._remove(wanted.node, vmid, wanted.mark, step)
+            raise
 
     def _free_id(self) -> int:
         with self.shared.lock:
@@ -188,6 +232,8 @@ class TemplatesWriter(ApiWriter):
         config = self._ours(change)
         mark = mark_of(config)
         fields = _found(change).fields
+        if _found(change).incomplete and fields["id"] not in self.shared.taken:
+            self._forsaken(fields)
         self._wait(self.session.pve.delete(_path(change), purge=True), "removing it", step)
         if mark is None or change.desired.fields.get("image") == mark.checksum:
             return
@@ -196,6 +242,16 @@ class TemplatesWriter(ApiWriter):
             storage = mark.image.partition(":")[0]
             path = f"/nodes/{fields['node']}/storage/{storage}/content/{mark.image}"
             self._wait(self.session.pve.delete(path), "removing its image", step)
+
+    def _forsaken(self, fields: Mapping[str, Any]) -> None:
+        """A torso on which somebody worked a moment ago may be another run's that goes on."""
+        tasks = self.session.pve.get(f"/nodes/{fields['node']}/tasks", vmid=fields["id"], source="all", limit=1)
+        if not tasks:
+            return
+        now = int(self.session.pve.get(f"/nodes/{fields['node']}/time")["time"])
+        ended = tasks[0].get("endtime")
+        if not ended or now - int(ended) < GRACE:
+            raise Busy(f"guest {fields['id']} is half made, and worked on a moment ago", "another run may be making it")
 
     def _ours(self, change: Change) -> Mapping[str, Any]:
         """The configuration as it is now; refused when the id is another guest's meanwhile."""
