@@ -171,7 +171,7 @@ class Proxmox:
             if error.status != 401 or self.connection.token_secret is not None:
                 raise
         self._log_in_again(generation)
-        session, _ = self._session(host)
+        session = self._session(host)[0]
         return self._send(session, method, host, path, sent, texts)
 
     def _send(self, session: Any, method: str, host: str, path: str, sent: dict[str, Any], texts: set[str]) -> Any:
@@ -385,7 +385,7 @@ def _status_in(text: str) -> int:
 def _never_sent(error: Exception) -> bool:
     """Whether the connection was not even made, so that nothing can have happened."""
     reason: Any = error
-    for _ in range(6):
+    for _layer in range(6):
         if type(reason).__name__ in ("NewConnectionError", "NameResolutionError", "ConnectTimeoutError"):
             return True
         inner = getattr(reason, "reason", None) or (reason.args[0] if getattr(reason, "args", None) else None)
@@ -398,7 +398,7 @@ def _never_sent(error: Exception) -> bool:
 def _innermost(error: BaseException) -> str:
     """The words of the cause, without the layers of libraries around it."""
     reason: Any = error
-    for _ in range(8):
+    for _layer in range(8):
         inner = getattr(reason, "reason", None)
         if not isinstance(inner, BaseException):
             inner = next((arg for arg in getattr(reason, "args", ()) if isinstance(arg, BaseException)), None)

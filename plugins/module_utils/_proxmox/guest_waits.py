@@ -45,7 +45,7 @@ def usable(rows: Iterable[dict[str, Any]]) -> list[str]:
     for row in rows:
         for item in row.get("ip-addresses", ()):
             with contextlib.suppress(ValueError):
-                address = ipaddress.ip_address(str(item.get("ip-address", "")).split("%")[0])
+                address = ipaddress.ip_address(str(item.get("ip-address", "")).partition("%")[0])
                 if not (address.is_loopback or address.is_link_local or address.is_unspecified):
                     found.append(address)
     return [str(address) for address in sorted(found, key=lambda a: (a.version, int(a)))]

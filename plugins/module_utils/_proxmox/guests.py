@@ -76,7 +76,7 @@ def with_size(config: Mapping[str, Any], slot: str, size: int) -> dict[str, Any]
 def cloud_init_drive(config: Mapping[str, Any]) -> str:
     """The slot of the cloud-init drive; empty when there is none."""
     for key, value in config.items():
-        if DISK.fullmatch(key) and "cloudinit" in str(value).split(",")[0]:
+        if DISK.fullmatch(key) and "cloudinit" in str(value).partition(",")[0]:
             return key
     return ""
 

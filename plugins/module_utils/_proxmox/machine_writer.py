@@ -184,6 +184,17 @@ class MachineWriter(Writer):
     # -- changing --------------------------------------------------------------------------------------------------
 
     def _converge(self, change: Change, step: Step, machine: Machine, guest: Guest) -> Mapping[str, Any]:
+        """Bring the guest to what the machine shall be; what another run did meanwhile is seen by looking again."""
+        try:
+            return self._steps(change, step, machine, guest)
+        except Moved as error:
+            settled = change.current is not None and bool(change.current.fields.get("complete"))
+            # Refused by the digest, while two runs make the same machine: nobody's work is lost by going on.
+            if error.status and (step.attempt > 1 or not settled):
+                raise Busy(error.said, error.hint, where=error.where) from None
+            raise
+
+    def _steps(self, change: Change, step: Step, machine: Machine, guest: Guest) -> Mapping[str, Any]:
         """Set what differs, grow what is too small, start or stop, wait for what was asked."""
         paths = self._paths(change, guest)
         settings = self._settings(machine, paths, guest)
@@ -244,11 +255,6 @@ class MachineWriter(Writer):
             if not error.parameters or not all("hotplug problem" in text for text in error.parameters.values()):
                 raise
             step.note("could not be changed while it runs: " + "; ".join(error.parameters.values()))
-        except Moved as error:
-            if not self.live.complete(guest, step.change.key):
-                # Another run finishes the same clone; what is left is seen by looking again.
-                raise Busy(error.said, error.hint, where=error.where) from None
-            raise
         # What comes next carries the digest that this call made.
         return self._reread(guest, step)
 
