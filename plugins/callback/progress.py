@@ -18,6 +18,7 @@ description:
   - Without a terminal, in CI jobs and in AWX, the reports become plain lines, a few for each task.
   - Ansible's own output is the same as without this plugin.
   - Reports come from modules that run on the controller. A module on a remote host has nobody to report to.
+  - When a plan file is applied (C(socle_plan_file)), the end of the run names what is in it and no task has taken up.
 requirements:
   - enabled in the C(callbacks_enabled) setting of C(ansible.cfg)
 options:
@@ -48,8 +49,10 @@ import typing as t
 from pathlib import Path
 
 from ansible import constants as C
+from ansible import context
 from ansible.plugins.callback import CallbackBase
 from ansible_collections.socle.platform.plugins.module_utils._progress import SOCKET_VARIABLE, TASK_VARIABLE
+from ansible_collections.socle.platform.plugins.plugin_utils._plan.undone import Undone
 from ansible_collections.socle.platform.plugins.plugin_utils._progress import drawer
 from ansible_collections.socle.platform.plugins.plugin_utils._progress.guard import Guard
 from ansible_collections.socle.platform.plugins.plugin_utils._progress.screen import ERASE, Screen
@@ -77,6 +80,7 @@ class CallbackModule(CallbackBase):
         self._control: socket.socket | None = None
         self._directory = ""
         self._pauses = 0
+        self._undone: Undone | None = None
 
     def v2_playbook_on_start(self, playbook: t.Any) -> None:  # noqa: ARG002  Ansible's signature
         """Start before the first worker is forked: workers and their modules inherit the environment."""
@@ -92,6 +96,12 @@ class CallbackModule(CallbackBase):
             self._stop()
             self._display.vvv(f"socle.platform.progress: no progress in this run: {error}")
 
+    def v2_playbook_on_play_start(self, play: t.Any) -> None:
+        """What is given for the whole run is known here at the earliest."""
+        path = play.get_variable_manager().extra_vars.get("socle_plan_file")
+        if path and self._undone is None and not context.CLIARGS.get("check"):
+            self._undone = Undone(str(path))
+
     def v2_runner_on_start(self, host: t.Any, task: t.Any) -> None:
         """The worker for this host and task is forked right after this."""
         if SOCKET_VARIABLE in os.environ:
@@ -100,12 +110,14 @@ class CallbackModule(CallbackBase):
             self._paused(1)
 
     def v2_runner_on_ok(self, result: t.Any) -> None:
-        """A pause has ended, perhaps."""
+        """A pause has ended, or a part of the plan is done, perhaps."""
         self._maybe_resume(result)
+        self._note(result)
 
     def v2_runner_on_failed(self, result: t.Any, ignore_errors: bool = False) -> None:  # noqa: ARG002  Ansible's signature
-        """A pause has ended, perhaps."""
+        """A pause has ended, or a part of the plan was refused, perhaps."""
         self._maybe_resume(result)
+        self._note(result)
 
     def v2_runner_on_skipped(self, result: t.Any) -> None:
         """A pause has ended, perhaps."""
@@ -114,6 +126,12 @@ class CallbackModule(CallbackBase):
     def v2_playbook_on_stats(self, stats: t.Any) -> None:  # noqa: ARG002  Ansible's signature
         """Nothing runs any more."""
         self._stop()
+        for sentence in self._undone.sentences() if self._undone else []:
+            self._display.warning(sentence)
+
+    def _note(self, result: t.Any) -> None:
+        if self._undone is not None:
+            self._undone.saw(result._result)
 
     def _mode(self) -> str:
         asked = str(self.get_option("mode"))

@@ -134,7 +134,7 @@ def _unchanged(change: Change) -> Outcome:
 
 
 class _Discreet:
-    """Progress that passes on no secret an API may have repeated in its sentence, and knows when it last told a cause."""
+    """Progress that passes on no secret an API may have repeated in its sentence, and knows when it told a cause."""
 
     def __init__(self, progress: Progress, texts: set[str], clock: Clock) -> None:
         self._progress, self._texts, self._clock = progress, texts, clock

@@ -149,6 +149,21 @@ def test_a_plan_that_is_applied_does_exactly_what_it_says(ground: Ground) -> Non
     assert "Plan for site.yml: nothing to change" in done.stdout
 
 
+def test_what_was_planned_and_no_task_took_up_is_named(ground: Ground) -> None:
+    """Catches a run that leaves out a part of the plan and ends as if it had done all of it."""
+    ground.site({"a": {"size": 1}, "b": {"size": 2}})
+    assert ground.plan(f"-esocle_plan_file={ground.file}").returncode == 0
+    done = ground.apply("--tags=none")
+    said = " ".join((done.stdout + done.stderr).split())
+    assert "no task of this run has taken up what was planned with shelf: create thing a, create thing b" in said
+    assert not ground.shelf.exists()
+    done = ground.apply()
+    assert done.returncode == 0 and ground.things() == {"a": {"size": 1}, "b": {"size": 2}}
+    assert "taken up" not in done.stdout + done.stderr
+    refused = ground.apply()
+    assert refused.returncode != 0 and "taken up" not in refused.stdout + refused.stderr
+
+
 def test_a_plan_is_refused_by_name_when_the_world_has_moved(ground: Ground) -> None:
     """Catches a plan applied to something else than it was made for."""
     ground.shelf.write_text(json.dumps({"b": {"size": 1}}))

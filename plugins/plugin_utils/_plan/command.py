@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
@@ -80,6 +81,9 @@ def command(playbook: str, arguments: Mapping[str, Any]) -> list[str]:
         if value not in (None, ""):
             made.append(f"{option}={value}")
     made += [option for name, option in SWITCHES.items() if arguments.get(name)]
+    if arguments.get("module_path"):
+        # Given one by one, each would stand before the one before it.
+        made.append(f"--module-path={os.pathsep.join(arguments['module_path'])}")
     return made
 
 

@@ -144,10 +144,17 @@ def _totals(report: Report) -> str:
     counts = report.counts
     said = [f"{counts[action]} {verb}" for action, verb in VERBS.items() if counts[action]]
     if report.tasks:
-        said.append(f"{len(report.tasks)} other {'task' if len(report.tasks) == 1 else 'tasks'} would change something")
+        said.append(f"{_tasks(report.tasks, ' other')} would change something")
+    unplanned = [record for record in report.problems if record["type"] != "refused"]
+    if unplanned:
+        said.append(f"{_tasks(unplanned)} could not be planned")
     if not report.whole:
         return f"broken off, so this is not all: {', '.join(said) or 'nothing was looked at'}"
     return ", ".join(said) or "nothing to change"
+
+
+def _tasks(records: Sequence[Record], which: str = "") -> str:
+    return f"{len(records)}{which} {'task' if len(records) == 1 else 'tasks'}"
 
 
 def _change(kind: str, change: Mapping[str, Any], where: str) -> list[str]:

@@ -14,7 +14,7 @@ from ansible.utils.context_objects import GlobalCLIArgs
 from ansible_collections.socle.platform.plugins.plugin_utils._plan import command as commands
 from ansible_collections.socle.platform.plugins.plugin_utils._plan.report import gather, read, text
 from ansible_collections.socle.platform.plugins.plugin_utils._plan.table import table
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 
@@ -59,11 +59,14 @@ EVERYTHING = [
     "-f3",
     "--force-handlers",
     "--flush-cache",
+    "-M/tmp/a:/tmp/b",
+    "-M/tmp/c",
 ]
 KEPT = [
     *(name for name in commands.MANY),
     *(name for name in commands.ONCE),
     *(name for name in commands.SWITCHES),
+    "module_path",
 ]
 
 
@@ -168,6 +171,7 @@ def test_without_its_end_a_report_is_not_whole() -> None:
     assert read(json.dumps(END)).whole
 
 
+@settings(deadline=None)
 @given(st.lists(st.lists(st.text("ab é", max_size=5) | st.none() | st.integers(), min_size=3, max_size=3), max_size=5))
 def test_columns_stand_under_one_another(rows: list[list[Any]]) -> None:
     """Catches cells that move their neighbours, and columns that hold nothing."""
@@ -176,3 +180,11 @@ def test_columns_stand_under_one_another(rows: list[list[Any]]) -> None:
     for number, name in enumerate(("A", "B", "C")):
         shown = any(row[number] not in (None, "") and str(row[number]) != "-" for row in rows)
         assert (name in lines[0]) is shown
+
+
+def test_a_plan_that_could_not_look_does_not_say_nothing_to_change() -> None:
+    """Catches a headline that comforts while the lines below it say that a task was never planned."""
+    failed = {"type": "failed", "host": "localhost", "task": "Make", "action": "x", "message": "no password"}
+    assert text(gather([failed, {"type": "end"}]), "x")[0] == "Plan for x: 1 task could not be planned"
+    two = text(gather([failed, failed | {"host": "one"}, {"type": "end"}]), "x")
+    assert two[0] == "Plan for x: 2 tasks could not be planned"

@@ -22,7 +22,7 @@ from ansible_collections.socle.platform.plugins.module_utils import _progress
 from ansible_collections.socle.platform.plugins.plugin_utils._progress import lines
 from ansible_collections.socle.platform.plugins.plugin_utils._progress.guard import Guard
 from ansible_collections.socle.platform.plugins.plugin_utils._progress.screen import ERASE, Screen
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 
@@ -120,6 +120,7 @@ def test_the_slowest_object_is_named(listener: socket.socket) -> None:
     assert lines.summary(last, 0.0) == "work: 1 of 3 objects in 10 s, slowest b (7.0 s)"
 
 
+@settings(deadline=None)
 @given(st.text(max_size=4000), st.text(max_size=4000), st.text(max_size=4000))
 def test_any_text_makes_one_bounded_message(name: str, cause: str, detail: str) -> None:
     """Catches datagrams too big to send, surrogates, and control characters that reach the terminal."""
@@ -144,6 +145,7 @@ def test_any_text_makes_one_bounded_message(name: str, cause: str, detail: str) 
         assert lines.width_of(lines.moving(task, 1.0, 60)) <= 60
 
 
+@settings(deadline=None)
 @given(
     st.binary(max_size=300)
     | st.recursive(
@@ -160,6 +162,7 @@ def test_foreign_datagrams_are_ignored(datagram: bytes) -> None:
     assert lines.parse(datagram, 0.0) is None
 
 
+@settings(deadline=None)
 @given(st.text(max_size=50), st.integers(0, 30))
 def test_cutting_keeps_to_the_columns(text: str, columns: int) -> None:
     """Catches wide characters counted as narrow ones, which wrap the line."""

@@ -23,6 +23,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 
+@settings(deadline=None)
 @given(st.text(max_size=40))
 def test_any_text_is_a_reference_or_a_usage_error(text: str) -> None:
     """Catches a crash, and a path that a backend would read as another one."""
