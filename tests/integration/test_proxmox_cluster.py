@@ -69,7 +69,7 @@ def test_a_join_whose_connection_breaks_counts_when_the_cluster_has_the_node(sit
     """Would catch a node reported as failed because its own API restarts at the end of a join."""
     fault = {"kind": "reset", "method": "POST", "path": "/cluster/config/join$", "after": True, "at": 1}
     headers = {"x-control-token": site.about["control_token"]}
-    status, _ = site.simulator.control.handle("POST", "/control/faults", headers, json.dumps(fault).encode())
+    status, _answer = site.simulator.control.handle("POST", "/control/faults", headers, json.dumps(fault).encode())
     assert status == 200
     (done,) = results(site.playbook([task(site, "pve1", "pve2", "pve3")]))
     assert [o["outcome"] for o in done["objects"]] == ["succeeded"] * 3, done["msg"]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, cast
+from typing import Any
 
 from .._objects import AdapterError, Change, Current, Desired, DesiredError, Fault, Reader, Step, Writer
 from .._values import Secret
@@ -48,8 +48,8 @@ def connector(parameters: Mapping[str, Any]) -> Connect:
     common: Connection = connection_of({**parameters, "api_host": [parameters["nodes"][0]["api_host"]]})
 
     def connect(node: Mapping[str, Any]) -> Proxmox:
-        password = node.get("password") or common.password
-        return Proxmox(replace(common, hosts=(node["api_host"],), password=cast("Secret | None", password)))
+        password: Secret | None = node.get("password") or common.password
+        return Proxmox(replace(common, hosts=(node["api_host"],), password=password))
 
     return connect
 
@@ -151,10 +151,10 @@ class Members(Reader):
 
     def check(self, desired: Sequence[Desired], current: Mapping[str, Current]) -> Iterable[str]:
         name = self.parameters["name"]
-        first = next(item for item in desired if item.present)
+        first = next((item.key for item in desired if item.present), "")
         for item in desired:
             cause = self.alone.get(item.key, "")
-            if cause and item.present and (item.key != first.key or self.member is not None or "guests" not in cause):
+            if cause and item.present and (item.key != first or self.member is not None or "guests" not in cause):
                 yield f"{item.label}: it cannot become part of cluster {name}: {cause}"
             have = current.get(item.key)
             if have is None or not item.present:

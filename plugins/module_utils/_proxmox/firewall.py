@@ -257,11 +257,11 @@ class Firewalls(ApiReader):
         return {str(row["name"]): flag(row.get("online", 0)) for row in self.status if row.get("type") == "node"}
 
     def _there(self, key: str) -> bool:
-        kind, _, name = key.partition(" ")
+        kind, _sign, name = key.partition(" ")
         return bool(self.nodes().get(name)) if kind == "node" else int(name) in self.guests
 
     def base(self, key: str) -> str:
-        kind, _, name = key.partition(" ")
+        kind, _sign, name = key.partition(" ")
         if kind == "node":
             return f"/nodes/{name}/firewall"
         if kind == "guest":
@@ -332,7 +332,7 @@ class Firewalls(ApiReader):
             f"node {name}: it is offline, its firewall cannot be changed" for name in named if not nodes.get(name, 1)
         )
         for item in desired:
-            kind, _, number = item.key.partition(" ")
+            kind, _sign, number = item.key.partition(" ")
             if kind == "guest" and int(number) not in self.guests:
                 yield f"{item.label}: there is no guest with that id; did its machine move or was it removed?"
         if self.parameters["lockout_check"]:

@@ -172,7 +172,7 @@ def _service(rule: Rule, port: int) -> bool | None:
 def _has_port(text: str, port: int) -> bool | None:
     known: list[bool | None] = []
     for part in text.split(","):
-        first, _, last = part.partition(":")
+        first, _sign, last = part.partition(":")
         ends = [SERVICES.get(end.lower(), int(end) if end.isdigit() else -1) for end in (first, last or first)]
         known.append(None if -1 in ends else ends[0] <= port <= ends[1])
     return True if True in known else None if None in known else False
@@ -192,7 +192,7 @@ def _one(part: str, source: str, book: Book) -> bool | None:
     try:
         address = ipaddress.ip_address(source)
         if "-" in part and part[0].isdigit():
-            first, _, last = part.partition("-")
+            first, _sign, last = part.partition("-")
             low, high = int(ipaddress.ip_address(first)), int(ipaddress.ip_address(last))
             return low <= int(address) <= high
         return address in ipaddress.ip_network(part, strict=False)

@@ -45,7 +45,7 @@ class FirewallsWriter(ApiWriter):
     def _doors(self, change: Change) -> list[trymode.Door]:
         """The nodes that this change could lock somebody out of."""
         reader = self.reader
-        kind, _, name = change.key.partition(" ")
+        kind, _sign, name = change.key.partition(" ")
         if not reader.parameters["try_mode"] or kind == "guest":
             return []
         if change.key != SWITCH and not reader.one(SWITCH).fields["options"]["enable"]:

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import contextlib
 import ipaddress
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from .._objects import AdapterError, Change, Current, Desired, DesiredError, Step
 from .._values import ABSENT
 from . import trymode
-from .errors import ProxmoxError
+from .errors import Busy, ProxmoxError, Uncertain
 from .session import ApiReader, ApiWriter, Session, flag, missing_names
 
 Interface = dict[str, Any]
@@ -336,20 +336,36 @@ class NetworksWriter(ApiWriter):
         if change.current is None:
             raise AdapterError(f"{node}: its network could not be read", "run again")
         rows = self._unmoved(change)
+
+        def make() -> None:
+            self._stage(node, change, rows, step)
+            upid = pve.put(f"/nodes/{node}/network")
+            # The connection may go down with the network it changes: most of the time is for coming back.
+            pve.wait(upid, f"{node}: reload of the network", step.deadline.within(self._seconds() / 4))
+
+        try:
+            if self.parameters["try_mode"]:
+                self._try(node, change, make, step)
+            else:
+                make()
+        except AdapterError:
+            _drop_staged(pve, node)
+            raise
+
+    def _stage(self, node: str, change: Change, rows: Mapping[str, Mapping[str, Any]], step: Step) -> None:
+        pve, path = self.session.pve, f"/nodes/{node}/network"
         try:
             for name, action, params in writes(rows, change):
                 step.progress.event(change.label, f"{action} {name}", 0, 0)
-                path = f"/nodes/{node}/network"
                 if action == "create":
                     pve.post(path, iface=name, **params)
                 elif action == "update":
                     pve.put(f"{path}/{name}", **params)
                 else:
                     pve.delete(f"{path}/{name}")
-            self._apply(node, change, step)
-        except AdapterError:
-            _drop_staged(pve, node)
-            raise
+        except (Busy, Uncertain) as error:
+            # Half of it must not be applied; and nothing has been, so there is no doubt about what the node runs.
+            raise AdapterError(error.sentence, error.hint or "run again") from None
 
     def _unmoved(self, change: Change) -> dict[str, Mapping[str, Any]]:
         """The node's interfaces, read again: what was planned must still stand on the same ground."""
@@ -361,30 +377,24 @@ class NetworksWriter(ApiWriter):
             raise AdapterError(f"{change.key}: its network was changed by somebody while this task ran", "run again")
         return rows
 
-    def _apply(self, node: str, change: Change, step: Step) -> None:
+    def _try(self, node: str, change: Change, make: Callable[[], None], step: Step) -> None:
         pve = self.session.pve
-
-        def apply() -> None:
-            upid = pve.put(f"/nodes/{node}/network")
-            # The connection may go down with the network it changes: most of the time is for coming back.
-            pve.wait(upid, f"{node}: reload of the network", step.deadline.within(self._seconds() / 4))
-
-        if not self.parameters["try_mode"]:
-            apply()
-            return
         tools = self._tools or trymode.tools_of(pve.connection)
         door = trymode.doors([node], self.parameters["reach"], self.reader.status, pve.connection)[node]
         door = trymode.with_ports(door, self.parameters["try_ports"], tools)
         after = next((item.get("reach_after") for item in self.parameters["nodes"] if item["name"] == node), None)
-        wanted = after_of({"interfaces": change.desired.fields["interfaces"]}, {"interfaces": {}})
 
         def check(_node: str, api: trymode.Api) -> str:
-            rows = {str(row["iface"]): interface_of(row) for row in api.get(f"/nodes/{node}/network")}
-            missing = sorted(name for name in wanted if name not in rows)
-            return f"{', '.join(missing)} is not there" if missing else ""
+            answer = api.whole(f"/nodes/{node}/network")
+            if answer.get("changes"):
+                return "its changes are staged and not applied"
+            there = {str(row["iface"]) for row in answer["data"]}
+            wanted = change.desired.fields["interfaces"]
+            wrong = sorted(name for name, value in wanted.items() if (name in there) == (value is ABSENT))
+            return f"{', '.join(wrong)} is not as wanted" if wrong else ""
 
         terms = trymode.Terms(seconds=self._seconds(), scope="network")
-        trymode.attempt([replace(door, after=after or "")], apply, step, tools, terms, check)
+        trymode.attempt([replace(door, after=after or "")], make, step, tools, terms, check)
 
     def _seconds(self) -> float:
         return float(self.parameters["try_seconds"])

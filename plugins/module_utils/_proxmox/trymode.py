@@ -36,6 +36,8 @@ class Api(Protocol):
 
     def get(self, path: str, **params: Any) -> Any: ...
 
+    def whole(self, path: str, **params: Any) -> dict[str, Any]: ...
+
     def put(self, path: str, **params: Any) -> Any: ...
 
     def close(self) -> None: ...
@@ -71,6 +73,9 @@ class Once:
 
     def get(self, path: str, **params: Any) -> Any:
         return self._pve.request("GET", path, params)
+
+    def whole(self, path: str, **params: Any) -> dict[str, Any]:
+        return self._pve.whole(path, **params)
 
     def put(self, path: str, **params: Any) -> Any:
         return self._pve.put(path, **params)

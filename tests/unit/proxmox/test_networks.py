@@ -62,9 +62,9 @@ def test_what_is_already_so_is_nothing_to_do(tmp_path: Path) -> None:
     """Would catch strings against numbers, order of ports, trailing newlines."""
     world = NodeWorld(tmp_path)
     fields = {"type": "bridge", "ports": ["eno2.100"], "mtu": 1400, "autostart": True, "vlan_aware": False}
-    made, _ = planned(world, one("vmbr1", **fields))
+    made, _reader = planned(world, one("vmbr1", **fields))
     assert not made.changed and not made.refusals
-    made, _ = planned(world, one("vmbr0", comment="public", gateway="203.0.113.1", address6=""))
+    made, _reader = planned(world, one("vmbr0", comment="public", gateway="203.0.113.1", address6=""))
     assert not made.changed
 
 
@@ -84,7 +84,7 @@ def test_what_is_already_so_is_nothing_to_do(tmp_path: Path) -> None:
 def test_what_cannot_be_is_said_before_anything_is_staged(tmp_path: Path, interface: dict[str, Any], said: str) -> None:
     """Would catch a bridge whose port another bridge holds, found out only when the node is gone."""
     world = NodeWorld(tmp_path)
-    made, _ = planned(world, [{"name": "pve1", "interfaces": [interface]}])
+    made, _reader = planned(world, [{"name": "pve1", "interfaces": [interface]}])
     assert any(said in text for text in made.refusals), made.refusals
     assert not any(call.startswith(("POST", "PUT", "DELETE")) for call in world.calls)
 
@@ -93,14 +93,14 @@ def test_changes_that_somebody_staged_are_not_applied_with_ours(tmp_path: Path) 
     """Would catch taking the staged view for what runs, or making somebody's unfinished work real."""
     world = NodeWorld(tmp_path)
     world.connect("203.0.113.11").post("/nodes/pve1/network", iface="vmbr9", type="bridge")
-    made, _ = planned(world, one("vmbr1", mtu=1500))
+    made, _reader = planned(world, one("vmbr1", mtu=1500))
     assert "somebody has staged network changes" in made.refusals[0]
 
 
 def test_unknown_and_offline_nodes_are_named(tmp_path: Path) -> None:
     """Would catch a traceback, or a node silently left out."""
     world = NodeWorld(tmp_path)
-    made, _ = planned(world, [{"name": "pve7", "interfaces": [{"name": "vmbr1", "type": "bridge"}]}])
+    made, _reader = planned(world, [{"name": "pve7", "interfaces": [{"name": "vmbr1", "type": "bridge"}]}])
     assert "there is no node pve7; there are pve1" in made.refusals[0]
 
 
@@ -116,7 +116,7 @@ def test_a_bond_comes_before_its_bridge_and_a_moved_gateway_is_given_up_first(tm
     made, reader = planned(world, [{"name": "pve1", "interfaces": interfaces}])
     assert not made.refusals
     rows = {row["iface"]: row for row in reader.session.pve.get("/nodes/pve1/network")}
-    order = [(name, action) for name, action, _ in networks.writes(rows, made.changes[0])]
+    order = [(name, action) for name, action, _params in networks.writes(rows, made.changes[0])]
     assert order == [("vmbr1", "delete"), ("vmbr0", "update"), ("bond0", "create"), ("vmbr5", "create")]
 
 

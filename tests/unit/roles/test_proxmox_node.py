@@ -172,6 +172,23 @@ def test_what_cannot_become_a_node_is_said_before_anything_changes(
     assert "changed=0" in done.stdout
 
 
+def test_the_helper_that_is_installed_can_be_started(tmp_path: Path, root: Path) -> None:
+    """Would catch a program without its first line, or one that a template has changed."""
+    copy = yaml.safe_load((root / "roles" / "proxmox_node" / "tasks" / "helper.yml").read_text())[0]
+    options = {**copy["ansible.builtin.copy"], "dest": str(tmp_path / "socle-try")}
+    del options["owner"], options["group"]
+    (tmp_path / "files").symlink_to(root / "roles" / "proxmox_node" / "files")
+    done = play(tmp_path, root, [{"ansible.builtin.copy": options}])
+    assert done.returncode == 0, done.stdout
+    installed = tmp_path / "socle-try"
+    source = (root / "roles" / "proxmox_node" / "files" / "socle_try.py").read_text()
+    assert installed.read_text() == f"#!/usr/bin/python3\n{source}"
+    asked = subprocess.run([sys.executable, str(installed), "status"], capture_output=True, text=True, check=False)
+    assert (asked.returncode, asked.stdout) == (0, '{"armed": false}\n')
+    wrong = subprocess.run([sys.executable, str(installed), "arm"], capture_output=True, text=True, check=False)
+    assert wrong.returncode == 2 and "usage: socle-try" in wrong.stderr
+
+
 def answer(folder: Path, root: Path, **variables: Any) -> Any:
     tasks = [{"ansible.builtin.include_role": {"name": ROLE, "tasks_from": "answer"}}]
     path = folder / "answer.toml"
