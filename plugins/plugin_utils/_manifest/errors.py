@@ -117,6 +117,11 @@ _ELSEWHERE = {
     "fqdn": "domain",
     "mail": "email",
     "users": "people",
+    "redis": "valkey",
+    "mariadb": "mysql",
+    "mongo": "mongodb",
+    "elastic": "elasticsearch",
+    "bucket": "object_storage",
 }
 
 

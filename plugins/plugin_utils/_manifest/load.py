@@ -180,6 +180,7 @@ class _Reader:
         self.findings: list[Finding] = []
         self.anchors: dict[str, Node | None] = {}
         self.stack: list[_Open] = []
+        self.merged = 0
         self.root: Node | None = None
 
     def read(self) -> Node:
@@ -355,6 +356,12 @@ class _Reader:
                         Finding(self.path(), source.line, source.column, what, "an alias to a mapping")
                     )
                     continue
+                self.merged += len(source.entries)
+                if self.merged > MAX_NODES:
+                    what = f"<< merges more than {MAX_NODES} values in all"
+                    raise Unreadable(
+                        Finding(self.path(), source.line, source.column, what, "fewer merges", "write the part out")
+                    )
                 for name, entry in source.entries.items():
                     parent.entries.setdefault(name, entry)
 

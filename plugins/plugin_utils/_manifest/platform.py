@@ -60,8 +60,16 @@ class Platform:
     def hosts(self) -> list[Host]:
         return [*self._hypervisors(), *self._machines(), *self._servers()]
 
+    @cached_property
+    def _by_group(self) -> dict[str, list[Host]]:
+        found: dict[str, list[Host]] = {}
+        for host in self.hosts:
+            if host.kind != "hypervisor":
+                found.setdefault(host.group, []).append(host)
+        return found
+
     def of_group(self, group: str) -> list[Host]:
-        return [host for host in self.hosts if host.group == group and host.kind != "hypervisor"]
+        return self._by_group.get(group, [])
 
     def _hypervisors(self) -> Iterator[Host]:
         rack = self.rack

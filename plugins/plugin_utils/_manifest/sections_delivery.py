@@ -92,7 +92,7 @@ class Environment(Section):
     approvers: list[Key] = Field(default=[], description="People or teams who may open the gate.")
     approvals: Annotated[int, Field(ge=1, le=10)] = Field(default=1, description="How many of them (approval).")
     production: bool | None = Field(
-        default=None, description="Whether users depend on it; by its name when not said (production, prod, live)."
+        default=None, description="Whether users depend on it; by its name when not said (production, eu-prod, live-2)."
     )
     branch: Plain | None = Field(default=None, description="The branch that feeds it.")
     tags: Plain | None = Field(default=None, description="The pattern of tags that feed it.", examples=["v*"])

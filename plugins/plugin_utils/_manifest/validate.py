@@ -6,14 +6,17 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
-from .base import SECRET, Section, found
+from .base import SECRET, Section, found, is_template
 from .errors import Finding, Result, did_you_mean, in_order, one_of, shown
 from .errors import Path as Place
-from .load import Node, Unreadable, load
+from .load import Node, Unreadable, Vault, load
 from .pydantic_guard import MISSING, ValidationError
+
+MOST_FINDINGS = 1000
 
 
 def validate_file(path: str | Path, raw: bytes | None = None, name: str | None = None) -> Result:
@@ -34,9 +37,11 @@ def validate_file(path: str | Path, raw: bytes | None = None, name: str | None =
         result.errors.append(Finding((), 1, 1, f"cannot be read: {exc.strerror or exc}", "a readable file"))
         return result
     result.errors.extend(findings)
-    result.errors.extend(_nothing(data, root))
+    nothing = _nothing(data, root)
+    result.errors.extend(nothing)
     manifest, errors = _fit(data, root)
-    result.errors.extend(errors)
+    empty = {entry.path for entry in nothing}
+    result.errors.extend(entry for entry in errors if entry.path not in empty)
 
     from .checks.every import run
 
@@ -64,7 +69,9 @@ def _nothing(data: Any, root: Node, path: Place = ()) -> list[Finding]:
             continue
         mapping = isinstance(inner, _Holder) or (isinstance(inner, type) and issubclass(inner, Section))
         wanted = "{} for all defaults" if mapping else "a value"
-        findings.append(Finding(here, node.line, node.column, "nothing stands here", wanted, "or leave the key out"))
+        required = known is not None and known.model_fields[name].is_required()
+        hint = "" if required else "or leave the key out"
+        findings.append(Finding(here, node.line, node.column, "nothing stands here", wanted, hint))
         del data[name]
     return findings
 
@@ -77,9 +84,15 @@ def _fit(data: Any, root: Node) -> tuple[Any, list[Finding]]:
         return Manifest.model_validate(data), []
     except ValidationError as exc:
         errors = exc.errors(include_url=False)
-    findings = [_finding(error, root) for error in errors]
+    findings = [_finding(error, root) for error in errors[:MOST_FINDINGS]]
+    if len(errors) > MOST_FINDINGS:
+        path = _path(errors[MOST_FINDINGS], root)
+        node = root.at(path)
+        what = f"{len(errors) - MOST_FINDINGS} more values do not fit; they are not told one by one"
+        findings.append(Finding(path, node.line, node.column, what))
     for _round in range(20):
-        if not all(_prune(data, error) for error in errors):
+        pruned = [_prune(data, error, root) for error in errors]
+        if not any(pruned):
             break
         try:
             return Manifest.model_validate(data), findings
@@ -88,9 +101,9 @@ def _fit(data: Any, root: Node) -> tuple[Any, list[Finding]]:
     return None, findings
 
 
-def _prune(data: Any, error: Any) -> bool:
+def _prune(data: Any, error: Any, root: Node) -> bool:
     """Take the wrong part out of the data; what lacks a key, and a list with a wrong entry, goes as a whole."""
-    path = _path(error, data)
+    path = _path(error, root)
     if error["type"] == "missing":
         path = path[:-1]
     if not path or path[0] in ("plugin", "platform"):
@@ -103,24 +116,26 @@ def _prune(data: Any, error: Any) -> bool:
         path = path[:-1]
     holder = data
     for part in path[:-1]:
-        holder = holder[part]
+        try:
+            holder = holder[part]
+        except (KeyError, IndexError):  # another error of this round took it out
+            return False
     return isinstance(holder, dict) and holder.pop(path[-1], holder) is not holder
 
 
 _PLACEHOLDER = {"name": "x", "domain": "example.org"}
 
 
-def _path(error: Any, data: Any) -> Place:
+def _path(error: Any, root: Node) -> Place:
     """pydantic's location without what it adds for itself (tags of unions, `[key]`)."""
     path: list[Any] = []
-    here = data
-    parts = list(error["loc"])
+    here = root
+    parts = error["loc"]
     for index, part in enumerate(parts):
-        if (isinstance(here, dict) and part in here) or (
-            isinstance(here, list) and isinstance(part, int) and part < len(here)
-        ):
+        following = here.child(part)
+        if following is not None:
             path.append(part)
-            here = here[part]
+            here = following
         elif index == len(parts) - 1 and error["type"] == "missing":
             path.append(part)
     return tuple(path)
@@ -150,8 +165,7 @@ _LIMITS = {
 
 
 def _finding(error: Any, root: Node) -> Finding:
-    data = _Tree(root)
-    path = _path(error, data.plain())
+    path = _path(error, root)
     kind, value, context = error["type"], error.get("input"), error.get("ctx", {})
     node = root.at(path)
     at_key = error["loc"] and error["loc"][-1] == "[key]"
@@ -183,10 +197,12 @@ def _finding(error: Any, root: Node) -> Finding:
             what = f"found the number {node.raw}"
         if kind == "bool_type" and isinstance(value, str) and value.lower() in ("yes", "no", "on", "off", "y", "n"):
             hint = f"write {'true' if value.lower() in ('yes', 'on', 'y') else 'false'}"
-        elif value is None:
+        elif value is None or (value is True and wanted == "a mapping"):
             hint = "write {} for all defaults" if wanted == "a mapping" else "write a value, or leave the key out"
-        elif kind.startswith("int") and isinstance(value, str) and value.strip().replace("_", "").isdigit():
-            hint = f"write it without quotes or leading zeros: {int(value.strip().replace('_', ''))}"
+        elif kind.startswith("int") and isinstance(value, str) and re.fullmatch(r" *[0-9][0-9_]{0,18} *", value):
+            hint = f"write it without quotes or leading zeros: {int(value.replace('_', ''))}"
+        elif is_template(value) or isinstance(value, Vault):
+            what = f"{'a template' if isinstance(value, str) else 'an encrypted value'} cannot stand here"
     else:
         wanted = str(error.get("msg", ""))
     if _secret_at(path, root) and kind != "missing" and isinstance(value, str):
@@ -219,36 +235,6 @@ def _words(annotation: Any) -> list[str]:
     if get_origin(annotation) is Literal:
         return [str(entry) for entry in get_args(annotation)]
     return [word for part in get_args(annotation) for word in _words(part)]
-
-
-class _Tree:
-    """The places as data, only as deep as pydantic's locations need it."""
-
-    def __init__(self, root: Node) -> None:
-        self.root = root
-
-    def plain(self) -> Any:
-        return _View(self.root) if self.root.kind == "map" else {}
-
-
-class _View(dict[str, Any]):
-    def __init__(self, node: Node) -> None:
-        super().__init__()
-        self.node = node
-
-    def __contains__(self, key: object) -> bool:
-        return key in self.node.entries
-
-    def __getitem__(self, key: str) -> Any:
-        return _view(self.node.entries[key][1])
-
-
-def _view(node: Node) -> Any:
-    if node.kind == "map":
-        return _View(node)
-    if node.kind == "list":
-        return [_view(item) for item in node.items]
-    return node.value
 
 
 def _model_at(path: Place, root: Node) -> type[Section] | None:

@@ -309,9 +309,23 @@ ERRORS: list[tuple[str, dict[str, Any], str, str]] = [
     (
         "a VIP that is a machine",
         {"kubernetes.vip": "10.10.48.2"},
-        "machines.worker",
-        "the VIP of Kubernetes and worker-2",
+        "kubernetes.vip",
+        "lies in the range 10.10.48.0-10.10.79.255 of machines.worker",
     ),
+    (
+        "a VIP that is a machine of a group with an unusual name",
+        {"machines.shop": {"count": 3}, "kubernetes.vip": "10.10.129.48"},
+        "kubernetes.vip",
+        "the VIP of Kubernetes and shop-2",
+    ),
+    ("a VIP that is a hypervisor", {"kubernetes.vip": "10.10.10.1"}, "kubernetes.vip", "compute1"),
+    (
+        "a range over the VIP that nobody stated",
+        {"machines.vpn.addresses": "10.10.2.0/24"},
+        "machines.vpn.addresses",
+        "the VIP 10.10.2.1 lies in the range",
+    ),
+    ("a production called otherwise", {"delivery.environments.eu-prod2": {}}, "delivery.environments.eu-prod2", "gate"),
     ("a VIP that is the gateway", {"kubernetes.vip": "10.10.0.1"}, "kubernetes.vip", "the gateway"),
     ("a VIP inside the pool", {"kubernetes.vip": "10.10.241.1"}, "kubernetes.vip", "lies in the load balancer's pool"),
     (
@@ -902,6 +916,55 @@ def test_a_secret_that_is_looked_up_is_no_literal(value: Any):
     result = read(changes)
     assert result.errors == []
     assert result.warnings == []
+
+
+def test_a_vip_in_a_range_is_told_once():
+    """The machine that happens to have the VIP is not told to move as well."""
+    assert len(read({"kubernetes.vip": "10.10.48.2"}).errors) == 1
+
+
+@pytest.mark.parametrize("name", ["pre-production", "preprod", "non-prod-eu", "product", "reproduction", "delivery"])
+def test_what_only_sounds_like_production_needs_no_gate(name: str):
+    """A word of the name decides, not letters in it; and what lies before production is not production."""
+    assert read({f"delivery.environments.{name}": {"source": "test"}}).ok
+
+
+def test_what_opens_the_backend_is_not_told_to_be_stored_in_it():
+    """Who follows the advice of a warning must not get an error for it."""
+    auth = {"method": "approle", "role_id": "x", "secret_id": "abc"}
+    said = told(read({"secrets.auth": auth}), "secrets.auth.secret_id")
+    assert "in clear" in said and "encrypt_string" in said and "bao" not in said and "{secret:" not in said
+    assert read({"secrets.auth": {**auth, "secret_id": {"secret": "a#b"}}}).errors
+
+
+def test_an_empty_required_key_is_told_once():
+    """`name:` is not both empty and missing, and cannot be left out."""
+    result = read({"platform.name": None})
+    assert [entry.dotted() for entry in result.errors] == ["platform.name"]
+    assert "leave" not in result.errors[0].sentence()
+
+
+def test_a_template_for_a_number_is_called_a_template():
+    """`count: "{{ n }}"` is not text by mistake."""
+    assert "a template cannot stand here" in told(read({"machines.worker.count": "{{ n }}"}), "machines.worker.count")
+
+
+def test_true_for_a_service_tells_what_to_write():
+    """`monitoring: true` is the first thing that people try."""
+    assert "write {}" in told(read({"services.monitoring": True}), "services.monitoring")
+
+
+def test_two_wrong_entries_of_a_list_hide_nothing_beside_it():
+    """What stands beside a wrong list is checked further."""
+    vpn = {"people": ["A!", "B!"], "network": "10.10.3.0/24"}
+    assert "overlaps" in told(read({"access.openvpn": vpn}), "access.openvpn.network")
+
+
+def test_two_groups_are_not_told_to_take_the_same_range():
+    """Following the advice for both must not end in the next error."""
+    changes = {f"machines.g{number}": {"addresses": "10.10.48.1"} for number in (1, 2)}
+    hints = [entry.hint for entry in read(changes).errors]
+    assert len(hints) == len(set(hints)) == 2
 
 
 def test_a_million_machines_are_refused_at_once():

@@ -20,13 +20,15 @@ class Context:
         self.manifest = manifest
         self.platform = Platform(manifest)
         self.root = root
-        self.broken = broken
+        self._around_broken = {path[:end] for path in broken for end in range(len(path) + 1)}
+        self.promised: int | None = None
+        """Where the last range ends that an error told to pin: two groups are not told the same one."""
         self.errors: list[Finding] = []
         self.warnings: list[Finding] = []
 
     def sound(self, *path: Any) -> bool:
         """Whether nothing at or below a path is wrong by itself."""
-        return not any(entry[: len(path)] == path for entry in self.broken)
+        return path not in self._around_broken
 
     def error(self, path: Path, what: str, wanted: str = "", hint: str = "", key: bool = False) -> None:
         # `gate: manul` must not also be called production without a gate.

@@ -6,12 +6,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from ..errors import Path, one_of
 from .context import Context
 
-PRODUCTION_NAMES = ("production", "prod", "live")
+_PRODUCTION = re.compile(r"(?:.*-)?(?:production|prod|prd|live)[0-9]*(?:-.*)?")
+_BEFORE_PRODUCTION = re.compile(r"(?:.*-)?(?:pre|non|not|post)-.*")
 
 
 def check(context: Context) -> None:
@@ -120,7 +122,7 @@ def sources(environments: dict[str, Any]) -> dict[str, str | None]:
 def is_production(name: str, environment: Any) -> bool:
     if environment.production is not None:
         return bool(environment.production)
-    return name in PRODUCTION_NAMES or name.startswith(("production-", "prod-", "live-"))
+    return bool(_PRODUCTION.fullmatch(name)) and not _BEFORE_PRODUCTION.fullmatch(name)
 
 
 def _environments(context: Context) -> None:

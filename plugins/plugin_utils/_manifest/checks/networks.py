@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import ipaddress
+from bisect import bisect_left
 from dataclasses import dataclass
 
 from ..addresses import MACHINE_SEATS, Rack, ends
@@ -261,16 +262,16 @@ def _vip_and_pool(context: Context, rack: Rack) -> None:
         if first < int(rack.network.network_address) or last > int(rack.network.broadcast_address):
             context.error(pool_path, f"{pool} is outside of the rack network", f"a range in {rack.network}")
     if vip is not None:
-        path: Path = ("kubernetes", "vip") if context.written("kubernetes", "vip") else ("kubernetes",)
+        path: Path = ("kubernetes", "vip")
         value = int(ipaddress.IPv4Address(vip))
         for name, text in stated:
             first, last = ends(text)
             if first <= value <= last:
-                context.error(
-                    path,
-                    f"the VIP {vip} lies in the range {text} of machines.{name}",
-                    "an address that no machine can get",
-                )
+                what = f"the VIP {vip} lies in the range {text} of machines.{name}"
+                if context.written(*path):
+                    context.error(path, what, "an address that no machine can get")
+                else:
+                    context.error(("machines", name, "addresses"), what, "a range without it, or kubernetes.vip")
         if pool is not None and ends(pool)[0] <= value <= ends(pool)[1] and context.written("kubernetes", "vip"):
             context.error(
                 path, f"the VIP {vip} lies in the load balancer's pool {pool}", "an address outside of the pool"
@@ -310,10 +311,12 @@ def _twice(context: Context) -> None:
         owners[str(rack.network.broadcast_address)] = ("the rack network's broadcast", at)
         owners[rack.gateway_address] = ("the gateway", at)
         vip = platform.vip()
-        if vip is not None:
-            owners.setdefault(vip, ("the VIP of Kubernetes", ("kubernetes", "vip")))
-            if owners[vip][0] != "the VIP of Kubernetes":
-                context.error(("kubernetes", "vip"), f"{vip} is {owners[vip][0]}", "an address of its own")
+        if vip is not None and vip in owners:
+            context.error(("kubernetes", "vip"), f"{vip} is {owners[vip][0]}", "an address of its own")
+        for host in platform.hosts:
+            if vip is not None and vip in (host.address, host.public_address):
+                _vip_taken(context, host, vip)
+                break
     told: set[frozenset[str]] = set()
     # A group that does not fit at all is told so, and nothing else.
     overfull = {host.group for host in platform.hosts if host.kind == "machine" and host.address is None}
@@ -331,6 +334,18 @@ def _twice(context: Context) -> None:
                 continue
             told.add(pair)
             _shared(context, host, path, address, owner)
+
+
+def _vip_taken(context: Context, host: object, vip: str) -> None:
+    kind, name, group = host.kind, host.name, host.group  # type: ignore[attr-defined]  # a Host
+    rack = context.platform.rack
+    usual = group in MACHINE_SEATS and rack is not None and rack.unit
+    if kind == "machine" and (usual or context.manifest.machines[group].addresses):
+        return  # told with its range
+    path: Path = ("kubernetes", "vip")
+    if not context.written(*path):
+        path = (*_path_of(host), "rack_address" if kind == "hypervisor" else "addresses")
+    context.error(path, f"{vip} belongs to both the VIP of Kubernetes and {name}", "an address of its own")
 
 
 def _shared(context: Context, host: object, path: Path, address: str, owner: tuple[str, Path]) -> None:
@@ -359,14 +374,17 @@ def _free_range(context: Context, count: int) -> str:
     rack = context.platform.rack
     if rack is None:
         return "..."
-    taken = {rack.offset(host.address) for host in context.platform.hosts if host.kind != "server" and host.address}
+    taken = sorted(
+        rack.offset(host.address) for host in context.platform.hosts if host.kind != "server" and host.address
+    )
     room = max(count, min(64, rack.unit * 4, 16 if rack.unit == 1 else 64))
-    start = rack.unit * 128
+    start = rack.unit * 128 if context.promised is None else context.promised
     while start + room < rack.unit * 240:
-        clash = [offset for offset in taken if start <= offset < start + room]
-        if not clash:
+        before = bisect_left(taken, start + room)
+        if before == bisect_left(taken, start):
+            context.promised = start + room
             return f"{rack.at(start)}-{rack.at(start + room - 1)}"
-        start = max(clash) + 1
+        start = taken[before - 1] + 1
     return "..."
 
 

@@ -114,12 +114,15 @@ def _literal(context: Context, path: Path, value: Any) -> None:
     # A path of its own: `put` writes all fields of a path at once.
     name, field = "/".join(str(part) for part in path), path[-1]
     secrets = context.manifest.secrets
-    if secrets.backend == "vault":
+    wanted = "a reference: {secret: path#field}, a template, or !vault"
+    # What opens the backend cannot be read from it.
+    opens = path[0] == "secrets"
+    if opens:
+        wanted = "a template such as a lookup of the environment, a file, or !vault"
+    if secrets.backend == "vault" and not opens:
         mount, prefix = secrets.mount, f"{secrets.prefix}/" if secrets.prefix else ""
         command = f"bao kv put -mount={mount} {prefix}{name} value=-  (it reads the value from its input)"
         hint = f"store it: {command}; then write {field}: {{secret: {name}#value}}"
     else:
         hint = f"store it: ansible-vault encrypt_string --stdin-name {field}  and put what it prints (!vault ...) here"
-    context.warn(
-        path, "a secret stands here in clear", "a reference: {secret: path#field}, a template, or !vault", hint
-    )
+    context.warn(path, "a secret stands here in clear", wanted, hint)
