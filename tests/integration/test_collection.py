@@ -33,6 +33,12 @@ def run(cwd: Path, home: Path, *argv: str, **extra: str) -> subprocess.Completed
     )
 
 
+def nothing(folder: Path) -> str:
+    """A configuration that sets nothing."""
+    (folder / "nothing.cfg").touch()
+    return str(folder / "nothing.cfg")
+
+
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the tree in a folder that Ansible knows nothing of."""
@@ -70,7 +76,7 @@ def test_a_checkout_works_from_elsewhere_without_its_configuration(checkout: Pat
     """Would catch the collection being found through ansible.cfg only."""
     done = run(
         tmp_path, tmp_path, "ansible-playbook", str(checkout / "playbooks/check.yml"),
-        "-i", str(checkout / "inventories/onprem"), ANSIBLE_CONFIG=os.devnull,
+        "-i", str(checkout / "inventories/onprem"), ANSIBLE_CONFIG=nothing(tmp_path),
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     assert "control" in done.stdout
@@ -101,7 +107,7 @@ def test_the_archive_works_installed(archive: Path, checkout: Path, tmp_path: Pa
         extra = ["--list-tasks"] if playbook.endswith("site") else []
         done = run(
             tmp_path, tmp_path, "ansible-playbook", playbook, "-i", str(manifest.parent), *extra,
-            ANSIBLE_CONFIG=os.devnull, ANSIBLE_COLLECTIONS_PATH=str(tmp_path / "installed"),
+            ANSIBLE_CONFIG=nothing(tmp_path), ANSIBLE_COLLECTIONS_PATH=str(tmp_path / "installed"),
         )  # fmt: skip
         assert done.returncode == 0, done.stdout + done.stderr
 
