@@ -79,7 +79,6 @@ def one(images: str, image: str = "a", **more: Any) -> dict[str, Any]:
         "checksum": checksum(image),
         "storage": "local",
         "nodes": ["pve1"],
-        "cpu": "host",
         **more,
     }
 

@@ -125,11 +125,15 @@ def _format(param: Param, name: str, value: str, groups: Groups) -> str | None:
     return formats.check(param.format, value)
 
 
+# Proxmox's own models: a guest may have them, but they are no model to report.
+_OWN_MODELS = ("x86-64-v2", "x86-64-v2-AES", "x86-64-v3", "x86-64-v4")
+
+
 def _cpu_model(value: str, groups: Groups) -> str | None:
     parsed = parse_property_string(groups["vm-cpu-conf"], value)
     model = parsed.get("cputype", "")
     known = groups["vm-cpu-conf"]["reported-model"].enum
-    if not model or model in known or model.startswith("custom-"):
+    if not model or model in known or model in _OWN_MODELS or model.startswith("custom-"):
         return None
     return f"Built-in cputype '{model}' is not defined (missing 'custom-' prefix?)"
 
