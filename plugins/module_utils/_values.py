@@ -178,6 +178,9 @@ def clear_texts(secrets: Iterable[Secret]) -> set[str]:
             raw = text.encode("utf-8", "surrogatepass")
             texts.update((text, text.strip(), quote(raw, safe=""), quote(raw), quote_plus(raw)))
             texts.update((json.dumps(text)[1:-1], repr(text)[1:-1], base64.b64encode(raw).decode()))
+            # Inside the quotes of JSON that is not ASCII, of YAML, and of a shell.
+            texts.update((json.dumps(text, ensure_ascii=False)[1:-1], text.replace("'", "''")))
+            texts.add(text.replace("'", "'\"'\"'"))
             texts.update(line for line in text.splitlines() if len(line) > 8)
 
     for secret in secrets:

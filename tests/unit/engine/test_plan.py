@@ -8,10 +8,12 @@ from __future__ import annotations
 import copy
 import json
 import pickle
+import shlex
 import time
 from typing import Any
 
 import pytest
+import yaml
 from ansible_collections.socle.platform.plugins.module_utils import _module, _plan
 from ansible_collections.socle.platform.plugins.module_utils._reconcile import (
     ABSENT,
@@ -236,6 +238,21 @@ def test_sentences_of_others_are_scrubbed(form: str) -> None:
     secret = Secret("p@ss word/x")
     said = scrub(f"invalid value {form.format('p@ss word/x')} given", clear_texts([secret]))
     assert said == "invalid value (secret) given"
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        shlex.quote,
+        json.dumps,
+        lambda text: json.dumps(text, ensure_ascii=False),
+        lambda text: yaml.dump(text, allow_unicode=True),
+    ],
+)
+def test_a_secret_with_quotes_is_scrubbed_however_it_is_quoted(written: Any) -> None:
+    """What a shell, JSON or YAML make of a value with quotes is still the value."""
+    value = """it's "wörd"\\"""
+    assert "rd" not in scrub(f"failed: {written(value)}", clear_texts([Secret(value)]))
 
 
 def test_cost_grows_linearly(monkeypatch: pytest.MonkeyPatch) -> None:
