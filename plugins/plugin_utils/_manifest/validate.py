@@ -69,7 +69,7 @@ def _nothing(data: Any, root: Node, path: Place = ()) -> list[Finding]:
             continue
         mapping = isinstance(inner, _Holder) or (isinstance(inner, type) and issubclass(inner, Section))
         wanted = "{} for all defaults" if mapping else "a value"
-        required = known is not None and known.model_fields[name].is_required()
+        required = known is not None and known.model_fields[str(name)].is_required()
         hint = "" if required else "or leave the key out"
         findings.append(Finding(here, node.line, node.column, "nothing stands here", wanted, hint))
         del data[name]

@@ -949,6 +949,12 @@ def test_a_template_for_a_number_is_called_a_template():
     assert "a template cannot stand here" in told(read({"machines.worker.count": "{{ n }}"}), "machines.worker.count")
 
 
+def test_a_misspelt_count_is_not_also_too_few():
+    """The default stands in for what was misspelt; nothing follows from it."""
+    result = read({"machines.gluster": {"cuont": 3, "on": ["storage", "storage", "compute"], "data_disk": "1 TiB"}})
+    assert [entry.dotted() for entry in result.errors] == ["machines.gluster.cuont"]
+
+
 def test_true_for_a_service_tells_what_to_write():
     """`monitoring: true` is the first thing that people try."""
     assert "write {}" in told(read({"services.monitoring": True}), "services.monitoring")

@@ -21,6 +21,7 @@ class Context:
         self.platform = Platform(manifest)
         self.root = root
         self._around_broken = {path[:end] for path in broken for end in range(len(path) + 1)}
+        self._beside_broken = {path[:-1] for path in broken if path}
         self.promised: int | None = None
         """Where the last range ends that an error told to pin: two groups are not told the same one."""
         self.errors: list[Finding] = []
@@ -33,6 +34,9 @@ class Context:
     def error(self, path: Path, what: str, wanted: str = "", hint: str = "", key: bool = False) -> None:
         # `gate: manul` must not also be called production without a gate.
         if not self.sound(*path):
+            return
+        # A wrong key beside what is not written may be what was meant: `cuont: 3` is not also too few.
+        if path[:-1] in self._beside_broken and not self.written(*path):
             return
         self.errors.append(self._finding(path, what, wanted, hint, key, "error"))
 
