@@ -257,7 +257,7 @@ def test_no_order_of_requests_leaks_or_shares_a_volume(make_api: Any, steps: lis
     named: list[str] = []
     for guest in api.site.guests.values():
         assert "lock" not in guest.conf
-        held = {str(value).partition(",")[0] for value in {**guest.conf, **guest.pending}.values()}
+        held = {str(value).partition(",")[0] for conf in (guest.conf, guest.pending) for value in conf.values()}
         for snapshot in guest.snapshots.values():
             held |= {str(value).partition(",")[0] for value in snapshot["conf"].values()}
         named += [volid for volid in held if volid in api.site.storages["local"].on(guest.node)]
