@@ -70,7 +70,7 @@ class Rack:
 
     @property
     def gateway_address(self) -> str:
-        return self.gateway or self.at(1)
+        return self.gateway or self.at(min(1, self.network.num_addresses - 1))
 
     @property
     def vip(self) -> str:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import time
 
 import pytest
@@ -60,3 +61,12 @@ def test_numbers_that_python_cannot_read(number: str):
     """Python refuses to convert more than 4300 digits, and has digits that are no numbers."""
     result = validate_file("test.socle.yml", EXAMPLE.replace("vlan: 100", f"vlan: {number}").encode())
     assert [entry.dotted() for entry in result.errors] == ["hypervisors.network.vlan"]
+
+
+@pytest.mark.parametrize("prefix", range(33))
+@pytest.mark.parametrize("first", ["0.0.0.0", "255.255.255.255"])
+def test_racks_at_the_ends_of_all_addresses(first: str, prefix: int):
+    """Nothing is counted beyond the last address that there is."""
+    rack = ipaddress.IPv4Network(f"{first}/{prefix}", strict=False)
+    result = validate_file("test.socle.yml", EXAMPLE.replace("10.10.0.0/16", str(rack)).encode())
+    assert any(entry.dotted() == "hypervisors.network.rack" for entry in result.errors)
