@@ -85,9 +85,9 @@ def run() -> list[dict[str, Any]]:
         conf = {"agent": "1", "tags": "web", "ipconfig0": "ip=10.10.3.4/16,gw=10.10.0.1"}
         pve.seed_guests(GUESTS, first=1000, running=True, conf=conf)
         pve.fault(kind="latency", seconds=LATE, times=0)
-        plain = [ours(pve, folder) for _ in range(2)]
-        fixed = [ours(pve, folder, want_facts=True) for _ in range(2)]
-        asked = [ours(pve, folder, want_facts=True, agent="always") for _ in range(2)]
+        plain = [ours(pve, folder) for _unused in range(2)]
+        fixed = [ours(pve, folder, want_facts=True) for _unused in range(2)]
+        asked = [ours(pve, folder, want_facts=True, agent="always") for _unused in range(2)]
         peer = theirs(pve, folder)
         # The same facts: a configuration for each, and what its agent says.
         name = next(iter(peer[2]))

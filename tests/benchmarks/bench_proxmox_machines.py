@@ -215,9 +215,9 @@ def making() -> list[dict[str, Any]]:
     )
     clone = ("--duration", f"qmclone={CLONE_SECONDS}")
     with lab((("pve1"),), *clone) as site:
-        mine, _ = play(ours(site, MANY))
+        mine, _unused = play(ours(site, MANY))
     with lab((("pve1"),), *clone) as site:
-        other, _ = play(theirs(site, MANY))
+        other, _unused = play(theirs(site, MANY))
     rows.append(row(f"Proxmox: make {MANY} machines", mine, other, "s", f"a clone takes {CLONE_SECONDS} s"))
     return rows
 
@@ -226,7 +226,7 @@ def second_run() -> list[dict[str, Any]]:
     with lab() as site:
         play(ours(site, HUNDRED))
         site.requests()
-        mine, stats = min((play(ours(site, HUNDRED)) for _ in range(3)), key=lambda found: found[0])
+        mine, stats = min((play(ours(site, HUNDRED)) for _unused in range(3)), key=lambda found: found[0])
         asked = site.requests() // 3
         if stats["changed"] != "0":
             raise RuntimeError(f"the second run changed something: {stats}")
@@ -254,7 +254,7 @@ def planning() -> list[dict[str, Any]]:
     nodes = [f"pve{number}" for number in range(1, 13)]
     for count in (100, 300, 1000):
         with lab(nodes) as site:
-            seconds, _ = play(ours(site, count), "--check")
+            seconds, _unused = play(ours(site, count), "--check")
             rows.append(row(f"Proxmox: plan {count:,} new machines on 12 nodes", seconds, None, "s"))
     return rows
 

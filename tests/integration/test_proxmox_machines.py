@@ -174,7 +174,7 @@ def test_a_platforms_machines_from_nothing_to_gone(site: Site) -> None:
 def test_secrets_are_in_no_output_no_process_list_and_no_file(site: Site) -> None:
     """At -vvv, when it works and when it fails, in the module's own temporary files too."""
     for machines in ([machine("web1")], [machine("web1", cores=3), machine("web2", pool="none")]):
-        _, said = site.play([task(*machines)], "-vvv", "--diff", watch=True)
+        _unused, said = site.play([task(*machines)], "-vvv", "--diff", watch=True)
         assert "proxmox_machines" in said
         for secret in (SECRET, site.token):
             assert secret not in said

@@ -37,8 +37,8 @@ def work(session: Session, move: bool = False) -> Work:
     return Work(
         pools.spec(),
         pools.desired,
-        lambda _: pools.Pools(session, move),
-        lambda _: pools.PoolsWriter(session, move),
+        lambda _unused: pools.Pools(session, move),
+        lambda _unused: pools.PoolsWriter(session, move),
     )
 
 

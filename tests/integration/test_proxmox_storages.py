@@ -35,8 +35,8 @@ def work(session: Session, **options: Any) -> Work:
     return Work(
         storages.spec(),
         storages.desired,
-        lambda _: storages.Storages(session),
-        lambda _: storages.StoragesWriter(session),
+        lambda _unused: storages.Storages(session),
+        lambda _unused: storages.StoragesWriter(session),
         **options,
     )
 

@@ -88,7 +88,7 @@ def work(session: Session, platform: str = "cater", **options: Any) -> Work:
     return Work(
         templates.spec(),
         lambda p: templates.desired(p, session, cluster),
-        lambda _: templates.Templates(session, cluster, platform, options.get("prune", False)),
+        lambda _unused: templates.Templates(session, cluster, platform, options.get("prune", False)),
         lambda p: TemplatesWriter(session, cluster, shared, p["first_id"]),
         **options,
     )
@@ -146,7 +146,7 @@ def test_a_new_version_leaves_the_old_one_until_pruned(site: Site, images: str) 
         made = work(session).plan(templates=new, platform="cater")
         assert [change.action.value for change in made.pending] == ["create"]
         assert work(session, prune=True).apply(templates=new, platform="cater").ok
-        assert sorted(name for name, _ in ours(site).values()) == ["debian-13-vb", "mine-va"]
+        assert sorted(name for name, _unused in ours(site).values()) == ["debian-13-vb", "mine-va"]
         assert not any("debian-13-va" in volume for volume in volumes(site))
 
 
@@ -190,13 +190,13 @@ def test_small_changes_are_made_in_place(site: Site, images: str) -> None:
 @pytest.mark.parametrize("after", [False, True])
 def test_a_lost_answer_makes_no_second_template(site: Site, images: str, call: str, after: bool) -> None:
     """Would catch a duplicate or a torso when the connection breaks before or after any of the writes."""
-    method, _, path = call.partition(" ")
+    method, _unused, path = call.partition(" ")
     site.fault(kind="reset", method=method, path=path + "$", after=after)
     with site.session() as session:
         result = work(session).apply(templates=[one(images, disk="5 GiB")], platform="cater")
         assert result.ok, result.message()
         assert not work(session).plan(templates=[one(images, disk="5 GiB")], platform="cater").changed
-        assert [name for name, _ in ours(site).values()] == ["debian-13-va"]
+        assert [name for name, _unused in ours(site).values()] == ["debian-13-va"]
 
 
 def test_a_run_that_died_midway_is_made_good(site: Site, images: str) -> None:
@@ -217,7 +217,7 @@ def test_a_run_that_died_midway_is_made_good(site: Site, images: str) -> None:
         made = work(session).plan(templates=[one(images)], platform="cater")
         assert "unfinished" in made.pending[0].reason and not made.refusals
         assert work(session).apply(templates=[one(images)], platform="cater").ok
-        assert [name for name, _ in ours(site).values()] == ["debian-13-va"]
+        assert [name for name, _unused in ours(site).values()] == ["debian-13-va"]
         assert not work(session).plan(templates=[one(images)], platform="cater").changed
 
 
@@ -230,7 +230,7 @@ def equals(site: Site, session: Session, wanted: list[dict[str, Any]]) -> None:
     assert result.ok, result.message()
     assert not work(session).plan(templates=wanted, platform="cater").changed
     names = sorted(f"{item['name']}-{item['version']}" for item in wanted)
-    assert sorted(name for name, _ in ours(site).values()) == names
+    assert sorted(name for name, _unused in ours(site).values()) == names
     assert all(guest.conf.get("template") and not guest.conf.get("lock") for guest in site.world.guests.values())
     disks = [volume for volume in volumes(site) if "disk" in volume]
     assert len(disks) == len(names), disks
@@ -264,7 +264,7 @@ def test_after_any_fault_one_clean_run_is_enough(site: Site, images: str, seed: 
     """Would catch a fault at some request that leaves what the next run neither finishes nor removes."""
     dice = random.Random(seed)
     wanted = [one(images, disk="5 GiB"), one(images, "b")]
-    for _ in range(dice.randint(1, 3)):
+    for _unused in range(dice.randint(1, 3)):
         fault = dice.choice(FAULTS)
         site.fault(**fault, at=dice.randint(1, 16), times=dice.randint(1, 3), method=dice.choice([".*", "POST|PUT"]))
     with site.session() as session:
@@ -287,7 +287,7 @@ def test_guests_of_others_are_never_touched(site: Site, images: str) -> None:
         session.pve.wait(upid, "clone", engine.Deadline(30))
         gone = [{"name": "debian-13", "version": "va", "state": "absent"}]
         assert work(session).apply(templates=gone, platform="cater").ok
-        assert sorted(name for name, _ in ours(site).values()) == ["copy", "somebody"]
+        assert sorted(name for name, _unused in ours(site).values()) == ["copy", "somebody"]
 
 
 def test_what_fails_leaves_nothing_and_says_why(site: Site, images: str) -> None:

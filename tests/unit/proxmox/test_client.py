@@ -39,7 +39,7 @@ def side_by_side(count: int, work: Any) -> None:
         except BaseException as error:  # noqa: BLE001 - raised again below
             failed.append(error)
 
-    threads = [threading.Thread(target=guarded) for _ in range(count)]
+    threads = [threading.Thread(target=guarded) for _unused in range(count)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -51,7 +51,7 @@ def test_one_login_serves_every_thread(cluster: Cluster) -> None:
     """Would catch a login per worker, or per request."""
     before = len(cluster.log)
     with by_password(cluster) as pve:
-        side_by_side(6, lambda: [pve.get("/version") for _ in range(5)])
+        side_by_side(6, lambda: [pve.get("/version") for _unused in range(5)])
     paths = [row["path"] for row in cluster.log[before:]]
     assert paths.count("/access/ticket") == 1 and paths.count("/version") == 30
 
@@ -66,7 +66,7 @@ def test_each_thread_keeps_its_connection(cluster: Cluster, monkeypatch: pytest.
 
     monkeypatch.setattr("urllib3.util.connection.create_connection", connect)
     with by_password(cluster) as pve:
-        side_by_side(3, lambda: [pve.get("/version") for _ in range(10)])
+        side_by_side(3, lambda: [pve.get("/version") for _unused in range(10)])
     assert len(made) == 3 + 1
 
 
@@ -118,7 +118,7 @@ def test_an_answer_that_does_not_come_in_time_is_uncertain(cluster: Cluster) -> 
 def test_the_host_that_answers_is_kept(three: Cluster) -> None:
     with by_password(three, hosts=("127.0.0.1:1", *three.hosts)) as pve:
         begin = time.monotonic()
-        for _ in range(20):
+        for _unused in range(20):
             pve.get("/version")
         assert time.monotonic() - begin < 3 and pve._first == 1
 

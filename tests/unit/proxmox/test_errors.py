@@ -48,7 +48,7 @@ LOCK = "can't lock file '/var/lock/qemu-server/lock-100.conf' - got timeout"
 def test_an_answer_becomes_its_class(status: int, reason: str, write: bool, kind: type) -> None:
     """Would catch a retried denial, or a lost answer taken for 'no effect' (and so a second VM)."""
     error = errors.of_answer(status, reason, None, WHERE, write=write)
-    assert type(error) is kind
+    assert error.__class__ is kind
     assert error.said.startswith(reason.rstrip(".")) and WHERE in error.sentence
 
 

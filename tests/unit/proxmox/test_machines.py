@@ -309,7 +309,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("more", "sentence"), BAD, ids=[sentence[:30] for _, sentence in BAD])
+@pytest.mark.parametrize(("more", "sentence"), BAD, ids=[sentence[:30] for _unused, sentence in BAD])
 def test_what_the_cluster_does_not_have_is_said_before_anything_is_done(
     cluster: Cluster, more: dict[str, Any], sentence: str
 ) -> None:
@@ -320,8 +320,8 @@ def test_what_the_cluster_does_not_have_is_said_before_anything_is_done(
 
 def test_all_findings_come_in_one_list(cluster: Cluster) -> None:
     cluster.foreign(500, "db")
-    run = cluster.run([machine(f"web{i}", **more) for i, (more, _) in enumerate(BAD)] + [machine("x99", id=500)])
-    missing = [sentence for _, sentence in BAD if sentence.split("web1")[0] not in run.message]
+    run = cluster.run([machine(f"web{i}", **more) for i, (more, _unused) in enumerate(BAD)] + [machine("x99", id=500)])
+    missing = [sentence for _unused, sentence in BAD if sentence.split("web1", maxsplit=1)[0] not in run.message]
     assert missing == [], run.message
     assert "id 500 is taken by db" in run.message
 
@@ -344,7 +344,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("more", "sentence"), WRONG, ids=[sentence[:30] for _, sentence in WRONG])
+@pytest.mark.parametrize(("more", "sentence"), WRONG, ids=[sentence[:30] for _unused, sentence in WRONG])
 def test_what_cannot_be_meant_is_said_without_asking_the_cluster(
     cluster: Cluster, more: dict[str, Any], sentence: str
 ) -> None:
@@ -408,7 +408,7 @@ def test_waiting_for_ssh_needs_an_ssh_server() -> None:
         port = server.getsockname()[1]
 
         def answer(said: bytes) -> None:
-            connection, _ = server.accept()
+            connection, _unused = server.accept()
             with connection:
                 connection.sendall(said)
 

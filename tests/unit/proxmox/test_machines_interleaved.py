@@ -125,19 +125,19 @@ class Turns:
             self.order += 1
             heapq.heappush(self.waiting, (self.world.time + seconds, self.order, me))
             self._next()
-            while any(thread is me for _, _, thread in self.waiting):
+            while any(thread is me for _unused, _unused, thread in self.waiting):
                 self.changed.wait(60)
 
     def wait_for_claim(self, vmid: int) -> None:
         """Until a clone to that id has been asked for, or five seconds."""
-        for _ in range(50):
+        for _unused in range(50):
             if any(row["path"].endswith("/clone") and row["wanted"] == vmid for row in self.world.clones[-2:]):
                 return
             self.pause(0.1)
 
     def _next(self) -> None:
         if self.waiting and len(self.waiting) >= self.active:
-            when, _, _ = heapq.heappop(self.waiting)
+            when, _unused, _unused = heapq.heappop(self.waiting)
             self.world.time = max(self.world.time, when)
             advance(self.world.fleet)
             self.changed.notify_all()
@@ -166,7 +166,7 @@ class Direct(Proxmox):
         """There is nothing to close."""
 
     def get(self, path: str, /, **params: Any) -> Any:
-        for _ in range(20):
+        for _unused in range(20):
             try:
                 return self.request("GET", path, params)
             except (Busy, Uncertain):
@@ -218,7 +218,7 @@ TOKEN = "11111111-2222-3333-4444-555555555555"
 
 
 def ours(guest: Any) -> bool:
-    machine_name, _ = identity.being_made(guest.conf)
+    machine_name, _unused = identity.being_made(guest.conf)
     proofs = {identity.machine_uuid(PLATFORM, name) for name in NAMES}
     unborn = guest.conf.get("lock") == "clone" and "name" not in guest.conf
     return machine_name.startswith(f"{PLATFORM}/") or identity.uuid_of(guest.conf) in proofs or unborn
@@ -259,7 +259,7 @@ def stranger(world: World) -> Callable[[], None]:
     hurry = world.dice.choice((0.1, 1.5))
 
     def work() -> None:
-        for _ in range(world.dice.randint(1, 3)):
+        for _unused in range(world.dice.randint(1, 3)):
             name = world.dice.choice(NAMES)
             vmid = identity.machine_id(PLATFORM, name)
             path = f"/nodes/pve1/qemu/{vmid}"

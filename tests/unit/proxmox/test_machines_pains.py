@@ -76,7 +76,8 @@ def test_06_machines_made_in_parallel_raced_for_ids(cluster: Cluster) -> None:
     cluster.control("POST", "durations", qmclone=0.3)
     runs: list[Any] = []
     threads = [
-        threading.Thread(target=lambda: runs.append(cluster.run([machine(name) for name in names]))) for _ in range(2)
+        threading.Thread(target=lambda: runs.append(cluster.run([machine(name) for name in names])))
+        for _unused in range(2)
     ]
     for thread in threads:
         thread.start()

@@ -95,7 +95,7 @@ def test_ids_macs_and_uuids_follow_from_names_and_do_not_clash() -> None:
     assert len({identity.machine_uuid("p", n) for n in names}) == 3000
     assert len({identity.machine_mac("p", n, "net0") for n in names}) == 3000
     assert len({identity.machine_id("p", n) for n in names}) >= 2999
-    first = int(identity.machine_mac("p", "x", "net0").split(":")[0], 16)
+    first = int(identity.machine_mac("p", "x", "net0").split(":", maxsplit=1)[0], 16)
     assert first & 0b11 == 0b10, "a MAC of ours is unicast and locally administered"
     assert all(100 <= identity.machine_id("p", n) <= 999_999_999 for n in names)
     assert identity.machine_uuid("p", "x") != identity.machine_uuid("q", "x")
