@@ -64,9 +64,9 @@ def test_numbers_that_python_cannot_read(number: str):
 
 
 @pytest.mark.parametrize("prefix", range(33))
-@pytest.mark.parametrize("first", ["0.0.0.0", "255.255.255.255"])
-def test_racks_at_the_ends_of_all_addresses(first: str, prefix: int):
+@pytest.mark.parametrize("first", [0, 2**32 - 1])
+def test_racks_at_the_ends_of_all_addresses(first: int, prefix: int):
     """Nothing is counted beyond the last address that there is."""
-    rack = ipaddress.IPv4Network(f"{first}/{prefix}", strict=False)
+    rack = ipaddress.IPv4Network((first, prefix), strict=False)
     result = validate_file("test.socle.yml", EXAMPLE.replace("10.10.0.0/16", str(rack)).encode())
     assert any(entry.dotted() == "hypervisors.network.rack" for entry in result.errors)
