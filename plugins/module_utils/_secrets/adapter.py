@@ -151,6 +151,7 @@ class SecretsReader(Reader):
 
     def __init__(self, wanted: Wanted) -> None:
         self.wanted = wanted
+        self._seen: dict[str, Stored] = {}
 
     def read(self, desired: Sequence[Desired]) -> Iterable[Current]:
         found = []
@@ -159,6 +160,7 @@ class SecretsReader(Reader):
                 # Past the keeper's memory: this is also how a write is read back.
                 stored = self.wanted.keeper.store.read(item.key)
             if stored is not None:
+                self._seen[item.key] = stored
                 found.append(self._current(item.key, stored))
         return found
 
@@ -170,13 +172,9 @@ class SecretsReader(Reader):
         """Another kind under a wanted path forbids every write: something is mixed up."""
         for item in desired:
             if item.key in current:
-                store = self.wanted.keeper.store
-                with explained():
-                    stored = store.read(item.key)
+                stored, spec = self._seen[item.key], self.wanted.specs[item.key]
                 try:
-                    if stored is not None:
-                        spec = self.wanted.specs[item.key]
-                        kinds.check_kind(item.key, store.where, spec, stored.kind, list(stored.fields))
+                    kinds.check_kind(item.key, self.wanted.keeper.store.where, spec, stored.kind, list(stored.fields))
                 except KindMismatch as error:
                     yield str(error)
 
@@ -187,13 +185,14 @@ class SecretsWriter(Writer):
         self.specs = specs
 
     def create(self, change: Change, step: Step) -> None:
+        self.keeper.store.tell(step.progress)
         with explained():
             _kept, made = self.keeper.ensure(change.key, self.specs[change.key])
         if not made:
             step.note("another run made it at the same moment; its value is used")
 
     def update(self, change: Change, step: Step) -> None:
-        del step
+        self.keeper.store.tell(step.progress)
         with explained():
             before = self.keeper.find(change.key)
             expected = change.current.revision if change.current else ""

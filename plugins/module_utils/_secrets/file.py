@@ -20,11 +20,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from .._wait import Progress
 from . import ansible_vault, lock
 from .ansible_vault import Password
 from .errors import Conflict, MissingLibrary, SecretError, StoreError
 from .reference import Reference
-from .store import Stored
+from .store import Stored, unheard
 
 HOW_TO_SET_UP = (
     "Make one once (a line of random characters: python3 -c 'import secrets; print(secrets.token_urlsafe(32))' "
@@ -35,18 +36,14 @@ HOW_TO_SET_UP = (
 _SECTIONS = ("secrets", "metadata", "previous")
 
 
-def _nothing(message: str) -> None:
-    """Nobody listens to remarks."""
-    del message
-
-
 @dataclass
 class FileStore:
     file: Path
     passwords: Sequence[Password] = field(repr=False)
     timeout: float = 30.0
-    remark: Callable[[str], None] = _nothing
+    remark: Callable[[str], None] = unheard
     encrypt_id: str | None = None
+    progress: Progress | None = None
     _cache: tuple[object, dict[str, Any], Password] | None = field(default=None, repr=False)
 
     @property
@@ -85,6 +82,9 @@ class FileStore:
             self._save(content, password)
             return secret
 
+    def tell(self, progress: Progress) -> None:
+        self.progress = progress
+
     def command_to_store(self, reference: Reference) -> str:
         name = reference.field or "password"
         verb = "edit" if self.file.exists() else "create"
@@ -101,7 +101,7 @@ class FileStore:
             raise StoreError(
                 str(target), "its folder does not exist", f"Make it: mkdir -p {shlex.quote(str(target.parent))}"
             )
-        with lock.held(target.with_name(target.name + ".lock"), str(target), self.timeout) as note:
+        with lock.held(target.with_name(target.name + ".lock"), str(target), self.timeout, self.progress) as note:
             if note:
                 self.remark(note)
             yield

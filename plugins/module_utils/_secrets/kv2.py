@@ -14,17 +14,13 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+from .._wait import Progress
 from .errors import Conflict, SecretError, StoreError
 from .reference import Reference
 from .session import NotThere, Refused, Session
-from .store import Stored
+from .store import Stored, unheard
 
 _MANAGED = "socle.platform"
-
-
-def _nothing(message: str) -> None:
-    """Nobody listens to remarks."""
-    del message
 
 
 @dataclass
@@ -32,7 +28,7 @@ class VaultStore:
     session: Session = field(repr=False)
     mount: str = "secret"
     prefix: str = ""
-    remark: Callable[[str], None] = _nothing
+    remark: Callable[[str], None] = unheard
     _mount_checked: bool = False
 
     @property
@@ -109,6 +105,9 @@ class VaultStore:
             for name in answer["data"]["keys"]:
                 (folders if name.endswith("/") else found).append(folder + name)
         return sorted(found)
+
+    def tell(self, progress: Progress) -> None:
+        self.session.progress = progress
 
     def command_to_store(self, reference: Reference) -> str:
         name = reference.field or "password"

@@ -10,13 +10,13 @@ import contextlib
 import fcntl
 import json
 import os
-import random
 import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from .._wait import Backoff, Deadline, Progress, WaitFailed, Waiting, wait_for
 from .errors import StoreError
 
 
@@ -77,22 +77,24 @@ def _dead(owner: dict[str, Any] | None) -> bool:
 
 
 @contextlib.contextmanager
-def held(path: Path, what: str, timeout: float) -> Iterator[str | None]:
+def held(path: Path, what: str, timeout: float, progress: Progress | None = None) -> Iterator[str | None]:
     """Hold the lock; yields a sentence about a dead owner it was taken over from, or None."""
-    deadline = time.monotonic() + timeout
-    pause = 0.005
-    while True:
+
+    def probe() -> tuple[int, dict[str, Any] | None] | Waiting:
         descriptor, owner = _try(path, what)
-        if descriptor is not None:
-            break
-        if time.monotonic() >= deadline:
-            raise StoreError(
-                what,
-                f"it is locked by {describe(owner)}; waited {timeout:g} s",
-                f"Wait for that run, or if it is no longer alive remove the lock: rm {path}",
-            )
-        time.sleep(min(pause, max(0.0, deadline - time.monotonic())) * random.uniform(0.5, 1.0))  # noqa: S311  # jitter
-        pause = min(pause * 1.5, 0.2)
+        return Waiting(f"it is locked by {describe(owner)}") if descriptor is None else (descriptor, owner)
+
+    backoff = Backoff(first=0.005, most=0.2, factor=1.5, jitter=0.5)
+    try:
+        descriptor, owner = wait_for(
+            f"the lock of {what}", probe, Deadline(timeout), progress=progress, backoff=backoff
+        )
+    except WaitFailed as failed:
+        raise StoreError(
+            what,
+            f"{failed.cause}; waited {timeout:g} s",
+            f"Wait for that run, or if it is no longer alive remove the lock: rm {path}",
+        ) from None
     note = f"took over {path} from {describe(owner)}, which is no longer alive" if owner else None
     try:
         yield note

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from .._wait import Backoff, Deadline, Hopeless, WaitFailed, Waiting, wait_for
+from .._wait import Backoff, Deadline, Hopeless, Progress, WaitFailed, Waiting, wait_for
 from . import auth
 from .auth import Environment, Settings
 from .errors import MissingLibrary, SecretError, StoreError, UsageError
@@ -55,6 +55,7 @@ class Session:
     namespace: str = ""
     environ: Environment = field(default_factory=lambda: os.environ, repr=False)
     timeout: float = 15.0
+    progress: Progress | None = None
     _client: Any = field(default=None, repr=False)
 
     @property
@@ -92,7 +93,7 @@ class Session:
                 return Waiting(passing.error.found)
 
         try:
-            return wait_for(what, probe, deadline, backoff=Backoff(first=0.05, most=1.0))[0]
+            return wait_for(what, probe, deadline, progress=self.progress, backoff=Backoff(first=0.05, most=1.0))[0]
         except WaitFailed as failed:
             error = last[-1]
             waited = f"; tried for {failed.elapsed:.0f} s" if failed.elapsed >= 1 else ""

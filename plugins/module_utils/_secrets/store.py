@@ -11,6 +11,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from typing import Any, Protocol
 
+from .._wait import Progress
+
 
 @dataclass(frozen=True)
 class Stored:
@@ -51,6 +53,14 @@ class Store(Protocol):
     def rotate(self, path: str, before: Stored, secret: Stored) -> Stored: ...
 
     def list(self) -> list[str]: ...
+
+    def tell(self, progress: Progress) -> None:
+        """Whom waits are told to from now on."""
+
+
+def unheard(message: str) -> None:
+    """Nobody listens to remarks."""
+    del message
 
 
 def now() -> str:

@@ -251,7 +251,7 @@ def test_sentences_of_others_are_scrubbed(form: str) -> None:
 )
 def test_a_secret_with_quotes_is_scrubbed_however_it_is_quoted(written: Any) -> None:
     """What a shell, JSON or YAML make of a value with quotes is still the value."""
-    value = """it's "wörd"\\"""
+    value = """: it's "wörd"\\"""
     assert "rd" not in scrub(f"failed: {written(value)}", clear_texts([Secret(value)]))
 
 

@@ -19,7 +19,9 @@ import time
 from pathlib import Path
 
 import pytest
-from ansible_collections.socle.platform.plugins.module_utils._secrets import ansible_vault, file, lock
+from ansible_collections.socle.platform.plugins.module_utils import _wait
+from ansible_collections.socle.platform.plugins.module_utils._reconcile import Secret, apply, plan
+from ansible_collections.socle.platform.plugins.module_utils._secrets import adapter, ansible_vault, file, lock
 from ansible_collections.socle.platform.plugins.module_utils._secrets.errors import (
     Conflict,
     KindMismatch,
@@ -191,6 +193,48 @@ def test_a_living_owner_is_named_when_the_wait_ends(store: Path) -> None:
     assert f"locked by process {os.getpid()} on {socket.gethostname()} since 20" in said
     assert "waited 0.3 s" in said and f"rm {store}.lock" in said
     assert not store.exists()
+
+
+class Heard:
+    """A progress that keeps the waits it is told."""
+
+    def __init__(self) -> None:
+        self.waits: list[tuple[str, str]] = []
+
+    def event(self, object: str, step: str, done: int, total: int, detail: str = "") -> None:
+        """Nothing is counted here."""
+
+    def waiting(self, what: str, cause: str, elapsed: float) -> None:
+        self.waits.append((what, cause))
+
+
+def test_a_wait_for_the_lock_tells_whose_it_is(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A task that stands still for half a minute says what it waits for, and who holds it, while it waits."""
+    monkeypatch.setattr(_wait, "REPORT_AFTER", 0.05)
+    heard = Heard()
+    waiting = keeper(store, timeout=0.5)
+    waiting.store.tell(heard)
+    with lock.held(store.with_name(store.name + ".lock"), "x", 1), pytest.raises(StoreError):
+        waiting.ensure("a", Spec())
+    what, cause = heard.waits[0]
+    assert what == f"the lock of {store}" and f"locked by process {os.getpid()} on" in cause
+
+
+def test_the_modules_writer_tells_its_waits(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the engine hands to a writer reaches the store's own waits."""
+    monkeypatch.setattr(_wait, "REPORT_AFTER", 0.05)
+    heard, wanted = Heard(), adapter.Wanted()
+    backend = {"backend": "file", "file": str(store), "timeout": 0.5}
+    parameters = {
+        "secrets": {"a": {}},
+        "backend": backend,
+        "vault_passwords": [{"id": "default", "password": Secret("pw")}],
+    }
+    made = plan(wanted.desired(parameters), wanted.reader(parameters))
+    with lock.held(store.with_name(store.name + ".lock"), "x", 1):
+        result = apply(made, lambda: wanted.writer(parameters), reader=wanted.reader(parameters), progress=heard)
+    assert "locked by process" in result.message()
+    assert any("locked by process" in cause for _what, cause in heard.waits)
 
 
 def test_a_foreign_owner_in_a_shared_folder_is_respected(store: Path) -> None:

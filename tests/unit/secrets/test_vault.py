@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.socle.platform.plugins.module_utils._reconcile import plan
+from ansible_collections.socle.platform.plugins.module_utils._secrets import adapter
 from ansible_collections.socle.platform.plugins.module_utils._secrets.config import open_store
 from ansible_collections.socle.platform.plugins.module_utils._secrets.errors import (
     Conflict,
@@ -26,6 +28,7 @@ from ansible_collections.socle.platform.plugins.module_utils._secrets.errors imp
 )
 from ansible_collections.socle.platform.plugins.module_utils._secrets.keeper import Keeper
 from ansible_collections.socle.platform.plugins.module_utils._secrets.kinds import Spec, generate
+from ansible_collections.socle.platform.plugins.module_utils._secrets.kv2 import VaultStore
 from ansible_collections.socle.platform.plugins.module_utils._secrets.reference import Reference
 from ansible_collections.socle.platform.plugins.module_utils._secrets.store import new
 from cryptography.hazmat.primitives import serialization
@@ -295,6 +298,24 @@ def test_an_unreachable_server_is_an_error_in_time(server: Any, vault: Vault, na
     with pytest.raises(StoreError, match=r"cannot be reached \(.*refused.*Check the address") as caught:
         Keeper(vault(address=address, timeout=1)).ensure(name, Spec())
     assert time.monotonic() - begun < 4 and address in str(caught.value) and f"secret {name}" in str(caught.value)
+
+
+def test_a_set_is_read_with_one_request_for_each_secret(bao: Any, vault: Vault, name: str) -> None:
+    """Planning a set that exists asks the server once for each path, not again to compare kinds."""
+    kept = vault()
+    Keeper(kept).ensure(name, Spec())
+    asked: list[str] = []
+
+    class Counting(VaultStore):
+        def read(self, path: str) -> Any:
+            asked.append(path)
+            return super().read(path)
+
+    wanted = adapter.Wanted()
+    settings = {"secrets": {name: {}}}
+    wanted._keeper = Keeper(Counting(kept.session, kept.mount, kept.prefix))
+    made = plan(wanted.desired(settings), wanted.reader(settings))
+    assert not made.changed and not made.refusals and asked == [name]
 
 
 def test_a_name_that_does_not_resolve_fails_at_once(vault: Vault, name: str) -> None:
