@@ -253,10 +253,10 @@ class Session:
             return change
         desired = replace(desired, fields=fill(desired.fields, self._value_of))
         for unknown in unknowns_in(desired.fields):
-            whom = (
-                f"object {unknown.of} does not tell {unknown.field}" if unknown.of else unknown.why or "nothing told it"
-            )
-            raise AdapterError(f"a value it needs is still not known: {whom}", "this is for the adapter's author")
+            said, hint = unknown.why or "nothing told it", "make that first: outside of check mode it must be known"
+            if unknown.of:
+                said, hint = f"object {unknown.of} does not tell {unknown.field}", "this is for the adapter's author"
+            raise AdapterError(f"a value it needs is still not known: {said}", hint)
         self.final[change.key] = desired
         options = replace(self.options, allow_replace=True)
         again = decide(desired, change.current, self.reader, options, self.rules)

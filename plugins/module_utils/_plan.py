@@ -167,7 +167,8 @@ def write(path: str | Path, sections: Sequence[Mapping[str, Any]]) -> None:
     for part in sections:
         fault = _fault(part) or ("" if part["salt"] else f"of {part['module']} does not come from check mode")
         if fault:
-            raise PlanFileError(f"cannot write the plan {path}: a task's section {fault}")
+            blanked = "; was a name in it blanked, because a secret has the same text?" if not _whole(part) else ""
+            raise PlanFileError(f"cannot write the plan {path}: a task's section {fault}{blanked}")
     data: dict[str, Any] = {
         "format": FORMAT,
         "version": VERSION,

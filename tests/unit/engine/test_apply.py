@@ -19,6 +19,7 @@ from ansible_collections.socle.platform.plugins.module_utils._reconcile import (
     Status,
     TransientError,
     UncertainError,
+    Unknown,
     Waiting,
     apply,
     plan,
@@ -386,3 +387,12 @@ def test_a_list_of_names_does_not_stand_in_the_place_of_a_cause(world: World) ->
     world.clock.sleep(10.0)
     discreet.under_way("1 of 1 thing steps", "a", 21.0)
     assert talk.waits[1:] == [("1 of 1 thing steps", "under way: a", 21.0)]
+
+
+def test_a_value_that_is_not_known_in_earnest_tells_the_user_what_to_do(world: World) -> None:
+    """A text of an earlier check mode in a real run is for the user to mend, an object that does not tell for us."""
+    lost = Desired("a", {"size": Unknown("an earlier step of this run makes it")})
+    dumb = Desired("b", {"size": Unknown(of="c", field="nope")})
+    came = {outcome.key: outcome for outcome in run(world, [lost, dumb, wanted("c", size=1)]).outcomes}
+    assert "earlier step" in came["a"].error and "make that first" in came["a"].hint
+    assert "object c does not tell nope" in came["b"].error and "author" in came["b"].hint

@@ -121,6 +121,14 @@ def test_a_run_that_was_no_check_is_not_kept(world: World, file: Path) -> None:
         _plan.write(file, [_plan.section(made(world, wanted("a", size=1)), TASK, "")])
 
 
+def test_a_section_that_ansible_has_blanked_says_what_may_be_the_cause(world: World, file: Path) -> None:
+    """A password `admin` beside an object `admin`: Ansible blanks the name in the result, and no plan can be kept."""
+    section = kept(world, wanted("admin", password="admin"))
+    section["changes"][0]["key"] = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
+    with pytest.raises(_plan.PlanFileError, match="digest does not fit; was a name in it blanked, because a secret"):
+        _plan.write(file, [section])
+
+
 def verify(section: dict[str, Any], world: World, *desired: Desired, task: Any = TASK, **more: Any) -> list[str]:
     return _plan.verify(section, made(world, *desired, **more), task)
 
