@@ -59,6 +59,7 @@ def test_onprem(root: Path):
     assert hosts["worker-1"]["socle_secrets_wanted"] == {"main/session_key": {"kind": "key32"}}
     canada = manifest(root, "onprem").clouds["canada"]
     assert (canada.kind, canada.mode, canada.region) == ("gke", "autopilot", "northamerica-northeast1")
+    assert canada.volumes == "regional"
 
 
 def test_onprem_restricts_production(root: Path):
@@ -72,6 +73,9 @@ def test_onprem_restricts_production(root: Path):
         "production": "canada",
     }
     assert (environments["production"].gate, environments["production"].approvers) == ("approval", ["operators"])
+    # A branch for each environment, a tag for each version.
+    assert len({entry.branch for entry in environments.values()} - {None}) == 4
+    assert environments["production"].tags
 
 
 def test_gke_poc(root: Path):

@@ -175,6 +175,9 @@ class Gke(GoogleCloud):
     pools: dict[Label, NodePool] = Field(default={}, description="Node pools (standard).")
     authorized_networks: dict[Key, Network] = Field(default={}, description="Who reaches the control plane.")
     private_endpoint: bool = Field(default=False, description="Reach the control plane only from inside.")
+    volumes: Literal["regional", "zonal"] = Field(
+        default="regional", description="Persistent disks with a copy in a second zone, or in one zone only."
+    )
     backup: bool = Field(default=True, description="Backup for GKE.")
 
 

@@ -35,6 +35,10 @@ class GitLab(Section):
     group: Key | None = Field(
         default=None, description="The group of the platform's projects; the platform's name when not said."
     )
+    pipelines: Key = Field(
+        default="pipelines",
+        description="The protected project that keeps pipeline definitions, outside of the apps' repositories.",
+    )
     registry: bool = Field(default=True, description="Its container registry.")
     smtp: Smtp | None = Field(default=None, description="How it sends mail.")
 

@@ -325,6 +325,18 @@ ERRORS: list[tuple[str, dict[str, Any], str, str]] = [
         "machines.vpn.addresses",
         "the VIP 10.10.2.1 lies in the range",
     ),
+    (
+        "a label that Google refuses",
+        {"platform.labels": {"owner": "Ops"}},
+        "platform.labels.owner",
+        "did you mean ops?",
+    ),
+    (
+        "a label of a cloud that Google refuses",
+        {"clouds.canada.labels": {"owner": "ops@example.org"}},
+        "clouds.canada.labels.owner",
+        "Google Cloud refuses the label's value",
+    ),
     ("a production called otherwise", {"delivery.environments.eu-prod2": {}}, "delivery.environments.eu-prod2", "gate"),
     ("a VIP that is the gateway", {"kubernetes.vip": "10.10.0.1"}, "kubernetes.vip", "the gateway"),
     ("a VIP inside the pool", {"kubernetes.vip": "10.10.241.1"}, "kubernetes.vip", "lies in the load balancer's pool"),

@@ -20,6 +20,7 @@ _LABEL_PREFIX = re.compile(
 _TAINT = re.compile(r"(?P<key>[^=:]+)(?:=(?P<value>[^:]*))?:(?P<effect>.+)")
 _EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_GOOGLE_LABEL = re.compile(r"[a-z0-9_-]{0,63}")
 _FORBIDDEN_IN_PROJECT = ("google", "null", "undefined", "ssl")
 
 
@@ -139,7 +140,10 @@ def _systems(context: Context) -> None:
             bad = next((word for word in _FORBIDDEN_IN_PROJECT if word in str(project)), None)
             if bad:
                 context.error((*path, "project"), f"Google Cloud refuses '{bad}' in a project id", "another id")
+            _google_labels(context, (*path, "labels"), cloud.labels)
     kinds = {cloud.kind for cloud in manifest.clouds.values()}
+    if kinds & {"gke", "cloud_run"}:
+        _google_labels(context, ("platform", "labels"), manifest.platform.labels)
     for app in manifest.apps:
         # A load balancer's target group is called <platform>-<app>-<colour>.
         if "ecs" in kinds and len(f"{platform}-{app}-b") > 32:
@@ -154,6 +158,14 @@ def _systems(context: Context) -> None:
             if len(f"{app}-{environment}") > 63:
                 what = f"the Kubernetes name {app}-{environment} would have more than 63 characters"
                 context.error(("delivery", "environments", environment), what, "shorter names", key=True)
+
+
+def _google_labels(context: Context, path: Path, labels: dict[str, str]) -> None:
+    for key, value in labels.items():
+        if not _GOOGLE_LABEL.fullmatch(value):
+            wanted = "at most 63 lower-case letters, digits, '-' and '_'"
+            hint = f"did you mean {value.lower()}?" if _GOOGLE_LABEL.fullmatch(value.lower()) else ""
+            context.error((*path, key), f"Google Cloud refuses the label's value '{value[:80]}'", wanted, hint)
 
 
 def _people(context: Context) -> None:
