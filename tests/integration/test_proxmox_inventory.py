@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,10 @@ AGENT = [
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    with running(tmp_path_factory.mktemp("pve"), nodes=("pve1", "pve2"), cluster="lab", stat_interval=0.0) as made:
+    with ExitStack() as stack:
+        made = stack.enter_context(
+            running(tmp_path_factory.mktemp("pve"), nodes=("pve1", "pve2"), cluster="lab", stat_interval=0.0)
+        )
         made.control(
             "POST", "guests", count=3, first=100, name="web", running=True, conf={"tags": "web;blue", "agent": "1"}
         )

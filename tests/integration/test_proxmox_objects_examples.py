@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,8 @@ MODULES = (
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    with running(tmp_path_factory.mktemp("pve"), nodes=("pve1", "pve2"), cluster="lab") as made:
+    with ExitStack() as stack:
+        made = stack.enter_context(running(tmp_path_factory.mktemp("pve"), nodes=("pve1", "pve2"), cluster="lab"))
         with made.session() as session:
             session.pve.put("/storage/local", content="images,import,rootdir,iso,backup,snippets,vztmpl")
             for name in ("fast", "backup-store"):

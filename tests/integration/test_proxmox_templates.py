@@ -11,6 +11,7 @@ import random
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import ExitStack
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -53,7 +54,8 @@ def images() -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    with running(tmp_path_factory.mktemp("pve"), nodes=("pve1", "pve2"), cluster="lab") as made:
+    with ExitStack() as stack:
+        made = stack.enter_context(running(tmp_path_factory.mktemp("pve"), nodes=("pve1", "pve2"), cluster="lab"))
         with made.session() as session:
             content = "images,rootdir,iso,backup,snippets,vztmpl,import"
             session.pve.put("/storage/local", content=content)

@@ -107,14 +107,14 @@ class Proxmox:
         finally:
             self._own.whole = False
 
-    def post(self, path: str, /, **params: Any) -> Any:
-        return self.request("POST", path, params)
+    def post(self, at: str, /, **params: Any) -> Any:
+        return self.request("POST", at, params)
 
-    def put(self, path: str, /, **params: Any) -> Any:
-        return self.request("PUT", path, params)
+    def put(self, at: str, /, **params: Any) -> Any:
+        return self.request("PUT", at, params)
 
-    def delete(self, path: str, /, **params: Any) -> Any:
-        return self.request("DELETE", path, params)
+    def delete(self, at: str, /, **params: Any) -> Any:
+        return self.request("DELETE", at, params)
 
     def wait(
         self,
