@@ -967,6 +967,20 @@ def test_a_misspelt_count_is_not_also_too_few():
     assert [entry.dotted() for entry in result.errors] == ["machines.gluster.cuont"]
 
 
+def test_a_misspelt_section_is_not_also_missing():
+    """`hypervisor:` is told; that its machines have no hypervisors is not."""
+    result = read({"hypervisor": {"cluster": "x"}, "hypervisors": REMOVED})
+    assert [entry.dotted() for entry in result.errors] == ["hypervisor"]
+
+
+@pytest.mark.parametrize("zone", ["Europe/Pariss", "../../etc/passwd", "Europe", "Europe/Paris/", "x" * 300])
+def test_a_time_zone_that_nobody_knows(zone: str):
+    """A misspelt zone would only be noticed on the machines; a strange one must not be opened as a file."""
+    result = read({"platform.timezone": zone})
+    assert result.ok and "no time zone" in told(result, "platform.timezone")
+    assert read({"platform.timezone": "Europe/Paris"}).warnings == read().warnings
+
+
 def test_true_for_a_service_tells_what_to_write():
     """`monitoring: true` is the first thing that people try."""
     assert "write {}" in told(read({"services.monitoring": True}), "services.monitoring")

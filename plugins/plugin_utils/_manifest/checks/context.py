@@ -35,10 +35,13 @@ class Context:
         # `gate: manul` must not also be called production without a gate.
         if not self.sound(*path):
             return
-        # A wrong key beside what is not written may be what was meant: `cuont: 3` is not also too few.
-        if path[:-1] in self._beside_broken and not self.written(*path):
+        if self.misspelt(*path):
             return
         self.errors.append(self._finding(path, what, wanted, hint, key, "error"))
+
+    def misspelt(self, *path: Any) -> bool:
+        """A wrong key beside what is not written may be what was meant: `cuont: 3` is not also too few."""
+        return path[:-1] in self._beside_broken and not self.written(*path)
 
     def warn(self, path: Path, what: str, wanted: str = "", hint: str = "", key: bool = False) -> None:
         self.warnings.append(self._finding(path, what, wanted, hint, key, "warning"))

@@ -7,9 +7,10 @@
 from __future__ import annotations
 
 import re
+import zoneinfo
 from typing import Any
 
-from ..errors import Path
+from ..errors import Path, did_you_mean
 from ..platform import RESERVED, group_name
 from .context import Context
 
@@ -29,6 +30,7 @@ def check(context: Context) -> None:
     _kubernetes_words(context)
     _systems(context)
     _people(context)
+    _timezone(context)
 
 
 def _hosts_and_groups(context: Context) -> None:
@@ -188,3 +190,20 @@ def _people(context: Context) -> None:
             if people or teams:
                 path = ("delivery", "environments", name, "approvers", index)
                 context.known(path, approver, people + teams, "one of the people or teams")
+
+
+def _timezone(context: Context) -> None:
+    """Only a warning: the machines' list of zones counts, not that of whoever runs this."""
+    name = context.manifest.platform.timezone
+    if not context.written("platform", "timezone") or _known_zone(name) or not _known_zone("Europe/Paris"):
+        return
+    hint = did_you_mean(name, zoneinfo.available_timezones())
+    context.warn(("platform", "timezone"), f"no time zone '{name[:60]}' is known here", "such as Europe/Paris", hint)
+
+
+def _known_zone(name: str) -> bool:
+    try:
+        zoneinfo.ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        return False
+    return True

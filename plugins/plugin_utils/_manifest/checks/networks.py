@@ -134,6 +134,13 @@ def _free(late: Range, ranges: list[Range]) -> str:
 
 def _sizes(context: Context) -> None:
     manifest = context.manifest
+    vpn = manifest.access.openvpn
+    if vpn is not None:
+        network = ipaddress.IPv4Network(vpn.network)
+        # The network itself, the gateway and the broadcast are nobody's.
+        if network.prefixlen > 29 or network.num_addresses - 3 < len(vpn.people):
+            what = f"{network} has no address for each of {len(vpn.people)} people"
+            context.error(("access", "openvpn", "network"), what, "a bigger network such as 10.8.0.0/24")
     kubernetes = manifest.kubernetes
     if kubernetes is not None:
         pods, services = ipaddress.IPv4Network(kubernetes.pods), ipaddress.IPv4Network(kubernetes.services)
@@ -213,6 +220,11 @@ def _rack(context: Context, rack: Rack) -> None:
             _inside(context, rack, (*path, "rack_address"), node.rack_address, name)
     for name, group in manifest.machines.items():
         _group(context, rack, name, group)
+        for index, address in enumerate(group.public_addresses):
+            if ipaddress.IPv4Address(address) in network:
+                what = f"{address} lies in the rack network {network}"
+                at_address = ("machines", name, "public_addresses", index)
+                context.error(at_address, what, "a public address; `addresses` pins those in the rack")
     if manifest.kubernetes is not None and manifest.kubernetes.vip is not None:
         _inside(context, rack, ("kubernetes", "vip"), manifest.kubernetes.vip, "the VIP")
     _vip_and_pool(context, rack)

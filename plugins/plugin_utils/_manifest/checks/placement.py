@@ -48,6 +48,8 @@ def _functions(context: Context) -> None:
 def _on(context: Context) -> None:
     manifest = context.manifest
     if manifest.machines and not context.written("hypervisors"):
+        if context.misspelt("hypervisors"):
+            return
         context.error(
             ("machines",),
             "there are machines but no hypervisors",
