@@ -38,6 +38,7 @@ _raw:
 """
 
 import os
+import re
 import sys
 import typing as t
 from collections.abc import Iterator
@@ -48,6 +49,8 @@ from ansible.plugins.lookup import LookupBase
 from ansible.utils.display import Display
 
 SUFFIXES = (".socle.yml", ".socle.yaml")
+# As Ansible does: an editor's lock is called .#platform.socle.yml, and points to nothing.
+PASSED_OVER = re.compile(r"\.|(?:host_vars|group_vars|vars_plugins)\Z")
 # As of the inventory plugin: a broken manifest ends every kind of run in the same way.
 EXIT_STATUS = 4
 
@@ -112,7 +115,8 @@ def manifests(sources: t.Iterable[str]) -> Iterator[str]:
             continue
         if Path(source).is_dir():
             for folder, inside, files in os.walk(source):
-                inside[:] = sorted(name for name in inside if name not in ("group_vars", "host_vars"))
-                yield from (str(Path(folder) / name) for name in sorted(files) if name.endswith(SUFFIXES))
+                inside[:] = sorted(name for name in inside if not PASSED_OVER.match(name))
+                names = (name for name in sorted(files) if not PASSED_OVER.match(name))
+                yield from (str(Path(folder) / name) for name in names if name.endswith(SUFFIXES))
         elif source.endswith(SUFFIXES) and Path(source).is_file():
             yield source

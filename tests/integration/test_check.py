@@ -150,6 +150,16 @@ def test_a_valid_manifest_that_no_plugin_reads_ends_the_run(run: Runner, monkeyp
     assert "ANSIBLE_INVENTORY_ENABLED" in done.stderr
 
 
+def test_files_that_ansible_passes_over_are_no_manifests(run: Runner, tmp_path: Path) -> None:
+    """An editor's lock and a copy in a hidden folder lie beside a good manifest while somebody works on it."""
+    hidden = tmp_path / "inventory" / ".old"
+    hidden.mkdir(parents=True)
+    (hidden / "platform.socle.yml").write_text("broken: [")
+    (hidden.parent / ".#platform.socle.yml").symlink_to("somebody@host.1:2")
+    done = run("check.yml", GOOD)
+    assert done.returncode == 0, done.stderr
+
+
 def test_an_inventory_without_a_manifest_is_left_alone(root: Path, tmp_path: Path) -> None:
     """Catches a guard that refuses static inventories, scripts and what AWX makes."""
     script = tmp_path / "inventory.sh"
