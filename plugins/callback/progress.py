@@ -18,6 +18,7 @@ description:
   - Without a terminal, in CI jobs and in AWX, the reports become plain lines, a few for each task.
   - Ansible's own output is the same as without this plugin.
   - Reports come from modules that run on the controller. A module on a remote host has nobody to report to.
+  - Modules that run on the controller end when Ansible is killed, instead of going on beside the next run.
   - When a plan file is applied (C(socle_plan_file)), the end of the run names what is in it and no task has taken up.
 requirements:
   - enabled in the C(callbacks_enabled) setting of C(ansible.cfg)
@@ -51,6 +52,7 @@ from pathlib import Path
 from ansible import constants as C
 from ansible import context
 from ansible.plugins.callback import CallbackBase
+from ansible_collections.socle.platform.plugins.module_utils import _orphan
 from ansible_collections.socle.platform.plugins.module_utils._progress import SOCKET_VARIABLE, TASK_VARIABLE
 from ansible_collections.socle.platform.plugins.plugin_utils._plan.undone import Undone
 from ansible_collections.socle.platform.plugins.plugin_utils._progress import drawer
@@ -86,6 +88,7 @@ class CallbackModule(CallbackBase):
         """Start before the first worker is forked: workers and their modules inherit the environment."""
         # Runs without a manifest read secrets too.
         masking.install()
+        _orphan.announce()
         mode = self._mode()
         if mode == "off" or SOCKET_VARIABLE in os.environ:
             # A playbook inside a playbook: its modules report to the outer one, which owns the terminal.

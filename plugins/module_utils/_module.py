@@ -13,7 +13,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
-from . import _plan
+from . import _orphan, _plan
 from ._progress import NullProgress, Progress
 from ._reconcile import (
     KNOWN_AFTER_APPLY,
@@ -85,6 +85,7 @@ def run(adapter: Adapter) -> None:
     for library, trace in adapter.requires:
         if trace:
             module.fail_json(msg=missing_required_lib(library), exception=trace)
+    _orphan.end_with_controller()
     parameters = given(module.params, spec)
     # Only a plan made in check mode is ever kept, and only what is kept must be sealed.
     salt = _plan.new_salt() if module.check_mode else ""
