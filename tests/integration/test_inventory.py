@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import shutil
@@ -331,3 +332,9 @@ def test_the_secrets_file_beside_the_manifest_is_no_inventory(root: Path, place:
         assert done.returncode == 0
         assert done.stderr == ""
         assert "secrets" not in json.loads(done.stdout)["all"]["children"]
+
+
+def test_the_benchmark_compares_the_same_hosts(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """A new variable of the mapping must not leave the benchmark behind."""
+    monkeypatch.syspath_prepend(root / "tests" / "benchmarks")
+    importlib.import_module("bench_inventory").written(tmp_path, 2)
