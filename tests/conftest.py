@@ -9,8 +9,13 @@ from pathlib import Path
 
 import pytest
 from ansible.utils.collection_loader._collection_finder import _AnsibleCollectionFinder
+from hypothesis import settings
 
 ROOT = Path(__file__).resolve().parent.parent
+
+# The machine is shared: how long one example takes says nothing.
+settings.register_profile("socle", deadline=None)
+settings.load_profile("socle")
 
 _AnsibleCollectionFinder(paths=[str(ROOT / "playbooks" / "collections")])._install()
 
