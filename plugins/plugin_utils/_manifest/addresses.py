@@ -25,7 +25,6 @@ import re
 from dataclasses import dataclass
 
 PARTS = 256
-GATEWAY = 0
 VIP_PART = 2
 POOL = (240, 254)
 

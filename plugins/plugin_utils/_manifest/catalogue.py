@@ -102,22 +102,9 @@ AWS_REGIONS = (
 )
 SCALEWAY_KAPSULE_REGIONS = ("fr-par", "it-mil", "nl-ams", "pl-waw")
 
-REGIONS = {
-    "gke": GCP_REGIONS,
-    "cloud_run": GCP_REGIONS,
-    "kapsule": SCALEWAY_KAPSULE_REGIONS,
-    "ecs": AWS_REGIONS,
-    "eks": AWS_REGIONS,
-}
-
 # Address ranges that a cloud takes for itself, whatever the manifest says.
 CLOUD_RESERVED = {
     "gke": ("172.17.0.0/16",),
     "cloud_run": ("172.17.0.0/16",),
     "kapsule": ("100.64.0.0/15",),
 }
-
-# What an application may ask for, and which services of a cluster give it.
-OFFERS = ("mongodb", "postgres", "mysql", "valkey", "elasticsearch", "pubsub", "object_storage")
-
-SOFTWARE_GROUPS = ("control", "worker", "gluster", "vpn", "gitlab", "runner", "load-balancer", "manager")

@@ -263,4 +263,3 @@ class Eks(Aws):
 
 AnyCloud = Annotated[Gke | CloudRun | Kapsule | Ecs | Eks, Field(discriminator="kind")]
 KINDS = {"gke": Gke, "cloud_run": CloudRun, "kapsule": Kapsule, "ecs": Ecs, "eks": Eks}
-CLUSTERS = ("gke", "kapsule", "eks")

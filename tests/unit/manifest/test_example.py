@@ -5,6 +5,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 from ansible_collections.socle.platform.plugins.plugin_utils._manifest.mapping import inventory
 from ansible_collections.socle.platform.plugins.plugin_utils._manifest.validate import validate_file
 
@@ -71,3 +74,13 @@ def test_the_example_becomes_its_hosts():
     assert made.children["kubernetes"] == ["kubernetes_control_plane", "kubernetes_workers"]
     assert made.children["kubernetes_control_plane"] == ["control"]
     assert made.members["gitlab"] == ["gitlab-1"]
+
+
+def test_the_manifest_of_the_guide_is_valid(root: Path):
+    """The first thing that a newcomer copies works."""
+    text = (root / "docs" / "manifest-guide.md").read_text()
+    manifests = [part for part in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL) if "plugin:" in part]
+    assert manifests
+    for manifest in manifests:
+        result = validate_file("manifest-guide.md", manifest.encode())
+        assert result.ok, [entry.lines("manifest-guide.md") for entry in result.errors]
