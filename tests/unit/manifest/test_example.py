@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
 from ansible_collections.socle.platform.plugins.plugin_utils._manifest.mapping import inventory
 from ansible_collections.socle.platform.plugins.plugin_utils._manifest.validate import validate_file
 
@@ -76,11 +77,12 @@ def test_the_example_becomes_its_hosts():
     assert made.members["gitlab"] == ["gitlab-1"]
 
 
-def test_the_manifest_of_the_guide_is_valid(root: Path):
+@pytest.mark.parametrize("page", ["README.md", "docs/manifest-guide.md"])
+def test_the_manifest_of_a_page_is_valid(root: Path, page: str):
     """The first thing that a newcomer copies works."""
-    text = (root / "docs" / "manifest-guide.md").read_text()
+    text = (root / page).read_text()
     manifests = [part for part in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL) if "plugin:" in part]
     assert manifests
     for manifest in manifests:
-        result = validate_file("manifest-guide.md", manifest.encode())
-        assert result.ok, [entry.lines("manifest-guide.md") for entry in result.errors]
+        result = validate_file(page, manifest.encode())
+        assert result.ok, [entry.lines(page) for entry in result.errors]
