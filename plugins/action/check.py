@@ -19,6 +19,8 @@ from ansible_collections.socle.platform.plugins.plugin_utils._plan import platfo
 class ActionModule(ActionBase):
     """Runs on the controller and reads; nothing is connected to."""
 
+    # One picture of all hosts, however many the play has.
+    BYPASS_HOST_LOOP = True
     TRANSFERS_FILES = False
     _supports_check_mode = True
     _VALID_ARGS = frozenset(("manifest", "playbooks"))

@@ -30,6 +30,8 @@ USUAL = (0, 2, 4)
 class ActionModule(ActionBase):
     """Runs on the controller: a second Ansible in check mode, and one summary of it."""
 
+    # One picture of all hosts, however many the play has.
+    BYPASS_HOST_LOOP = True
     TRANSFERS_FILES = False
     _supports_check_mode = True
     _VALID_ARGS = frozenset(("playbook", "plan_file", "json", "title", "fail_on_changes"))
