@@ -136,7 +136,26 @@ def role_interfaces(root: Path) -> Iterator[str]:
                 yield f"{name}/meta/argument_specs.yml:1: {key} lacks the role's prefix {role.name}_"
 
 
-RULES = (dead_sources, registry_hosts, machine_paths, licence_headers, binaries, role_interfaces)
+def broken_links(root: Path) -> Iterator[str]:
+    """A page's links to other files of the project lead somewhere."""
+    for name, text in texts(root):
+        if not name.endswith(".md"):
+            continue
+        for match in re.finditer(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)", text):
+            if not (root / name).parent.joinpath(match.group(1)).exists():
+                line = text.count("\n", 0, match.start()) + 1
+                yield f"{name}:{line}: links to {match.group(1)}, which is not there"
+
+
+RULES = (
+    dead_sources,
+    registry_hosts,
+    machine_paths,
+    licence_headers,
+    binaries,
+    role_interfaces,
+    broken_links,
+)
 
 
 def breaches(root: Path) -> list[str]:

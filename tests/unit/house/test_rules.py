@@ -94,3 +94,11 @@ def test_a_role_without_specs_a_missing_header_a_binary_and_a_machine_path_are_n
     assert "roles/bare/tasks/main.yml:1: no line" in found
     assert "blob:1: is binary" in found
     assert "note.md:1: holds this checkout's own path" in found
+
+
+def test_a_link_to_a_missing_page_is_named(tree: Path) -> None:
+    """Would catch a page that was renamed or never written."""
+    (tree / "docs").mkdir()
+    (tree / "docs/a.md").write_text("[b](b.md) [c](../c.md#part) [d](https://example.org/d) [e](#here)\n")
+    (tree / "c.md").write_text("c\n")
+    assert house.breaches(tree) == ["docs/a.md:1: links to b.md, which is not there"]
