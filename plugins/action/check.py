@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
+from ansible_collections.socle.platform.plugins.plugin_utils._manifest.ansible_values import decrypted
 from ansible_collections.socle.platform.plugins.plugin_utils._manifest.mapping import inventory
 from ansible_collections.socle.platform.plugins.plugin_utils._manifest.validate import validate_file
 from ansible_collections.socle.platform.plugins.plugin_utils._plan import platform as picture_of
@@ -31,7 +32,7 @@ class ActionModule(ActionBase):
         task_vars = task_vars or {}
         path = self._task.args.get("manifest")
         if path:
-            valid = validate_file(path, self._content(path))
+            valid = validate_file(path, decrypted(path, self._loader))
             if not valid.ok:
                 # It was valid when the inventory was read; it has been edited meanwhile.
                 return result | {"failed": True, "msg": f"{path} has changed since the inventory was read; try again"}
@@ -41,11 +42,3 @@ class ActionModule(ActionBase):
             picture = picture_of.of_inventory(task_vars["groups"], task_vars["hostvars"])
         Display().display("\n".join(["", *picture_of.text(picture), ""]))
         return result | {"changed": False, "platform": dataclasses.asdict(picture)}
-
-    def _content(self, path: str) -> bytes | None:
-        """An encrypted manifest is decrypted by Ansible."""
-        with Path(path).open("rb") as file:
-            if file.read(15) != b"$ANSIBLE_VAULT;":
-                return None
-        content, _show = self._loader._get_file_contents(path)
-        return bytes(content)

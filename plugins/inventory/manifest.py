@@ -53,7 +53,7 @@ from typing import Any, NoReturn
 
 from ansible.errors import AnsibleError
 from ansible.plugins.inventory import BaseInventoryPlugin
-from ansible_collections.socle.platform.plugins.plugin_utils._manifest.ansible_values import native
+from ansible_collections.socle.platform.plugins.plugin_utils._manifest.ansible_values import decrypted, native
 from ansible_collections.socle.platform.plugins.plugin_utils._manifest.errors import report
 from ansible_collections.socle.platform.plugins.plugin_utils._manifest.mapping import inventory as mapped
 from ansible_collections.socle.platform.plugins.plugin_utils._manifest.validate import validate_file
@@ -104,18 +104,10 @@ class InventoryModule(BaseInventoryPlugin):
         self._hand_over(mapped(result.platform, str(Path(path).resolve())))
 
     def _content(self, path: str) -> bytes | None:
-        """An encrypted manifest is decrypted by Ansible; any other is read as it is."""
         try:
-            with Path(path).open("rb") as file:
-                if file.read(15) != b"$ANSIBLE_VAULT;":
-                    return None
-        except OSError:
-            return None
-        try:
-            content, _show = self.loader._get_file_contents(path)
+            return decrypted(path, self.loader)
         except AnsibleError as exc:
             self._end(f"{path}:1:1: the manifest is encrypted and cannot be decrypted: {exc}. Nothing was touched.")
-        return bytes(content)
 
     def _end(self, message: str) -> NoReturn:
         """Ansible would only warn about an exception and go on without hosts; so the run ends here."""

@@ -73,11 +73,12 @@ class LookupModule(LookupBase):
         return terms
 
     def _fault(self, path: str, groups: set[str]) -> str:
+        from ansible_collections.socle.platform.plugins.plugin_utils._manifest.ansible_values import decrypted
         from ansible_collections.socle.platform.plugins.plugin_utils._manifest.errors import report
         from ansible_collections.socle.platform.plugins.plugin_utils._manifest.mapping import inventory
         from ansible_collections.socle.platform.plugins.plugin_utils._manifest.validate import validate_file
 
-        result = validate_file(path, self._content(path))
+        result = validate_file(path, decrypted(path, self._loader))
         if not result.ok:
             return str(report(result))
         missing = sorted(set(inventory(result.platform, path).groups) - groups)
@@ -89,17 +90,6 @@ class LookupModule(LookupBase):
                 f" {C.CONFIG_FILE or 'ansible.cfg'}, or in ANSIBLE_INVENTORY_ENABLED"
             )
         return ""
-
-    def _content(self, path: str) -> bytes | None:
-        """An encrypted manifest is decrypted by Ansible."""
-        try:
-            with Path(path).open("rb") as file:
-                if file.read(15) != b"$ANSIBLE_VAULT;":
-                    return None
-        except OSError:
-            return None
-        content, _show = self._loader._get_file_contents(path)
-        return bytes(content)
 
     def _end(self, message: str) -> t.NoReturn:
         # An exception would reach the user wrapped in sentences about templates.

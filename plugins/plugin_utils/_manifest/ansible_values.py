@@ -6,10 +6,23 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from .base import SecretRef
 from .load import Unsafe, Vault
+
+
+def decrypted(path: str, loader: Any) -> bytes | None:
+    """A manifest that is encrypted as a whole, decrypted by Ansible; None for one that is read as it is."""
+    try:
+        with Path(path).open("rb") as file:
+            if file.read(15) != b"$ANSIBLE_VAULT;":
+                return None
+    except OSError:
+        return None
+    content, _show = loader._get_file_contents(path)
+    return bytes(content)
 
 
 def native(value: Any, loader: Any) -> Any:
