@@ -26,6 +26,7 @@ platform: {name: cater, domain: cater.example.org}
 secrets: {backend: file}
 hypervisors:
   cluster: cater
+  install: false
   network: {rack: 10.10.0.0/16, bridge: vmbr1}
   storage: fast
   nodes:
@@ -53,7 +54,6 @@ class Estate:
         ]
         bridge = {"name": "vmbr1", "type": "bridge"}
         given = {
-            "socle_install_nodes": False,
             "proxmox_platform_nodes": nodes,
             "proxmox_platform_api_host": list(hosts.values()),
             "proxmox_platform_reach": hosts,

@@ -29,6 +29,7 @@ def _cluster(platform: Platform, hosts: list[Host]) -> dict[str, Any]:
     hypervisors, api = platform.manifest.hypervisors, platform.manifest.hypervisors.api
     reach = {host.name: _at(host, api.port) for host in hosts}
     variables: dict[str, Any] = {
+        "socle_install_nodes": hypervisors.install,
         "proxmox_node_domain": platform.manifest.platform.domain,
         "proxmox_node_peers": {host.name: host.public_address for host in hosts},
         "proxmox_node_timezone": platform.manifest.platform.timezone,

@@ -102,6 +102,11 @@ class HypervisorsSection(Section):
     )
     api: ProxmoxApi = Field(default_factory=ProxmoxApi, description="How the API is reached.")
     ssh_user: Plain = Field(default="root", description="The user of SSH.")
+    install: bool = Field(
+        default=True,
+        description="Whether Proxmox VE is installed on the servers and kept over SSH. `false` for servers that are nodes "
+        "already: they are asked through the API alone.",
+    )
 
 
 class MachineGroup(Section):

@@ -129,6 +129,13 @@ def test_a_token_of_ones_own_is_used_and_none_is_made(tmp_path: Path) -> None:
     assert variables["proxmox_platform_api_host"][0] == "203.0.113.11:443"
 
 
+@pytest.mark.parametrize("install", [None, True, False])
+def test_servers_that_are_nodes_already_are_left_alone(tmp_path: Path, install: bool | None) -> None:
+    """Would catch Proxmox being installed where the manifest says that it is there, or not where nothing is said."""
+    made = mapped(tmp_path, **({} if install is None else {"install": install}))
+    assert made.groups["hypervisors"]["socle_install_nodes"] is (install is not False)
+
+
 @pytest.mark.parametrize("role", ["proxmox_node", "proxmox_platform"])
 def test_every_variable_is_one_that_its_role_documents(tmp_path: Path, root: Path, role: str) -> None:
     """Would catch a variable that nothing reads, or one that was renamed on one side only."""
