@@ -1,0 +1,3 @@
+module socle.example/lab/pause
+
+go 1.25.0
