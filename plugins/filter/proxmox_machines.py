@@ -132,13 +132,20 @@ def _nics(host: Mapping[str, t.Any], wanted: Mapping[str, t.Any], rack: Mapping[
     if rack.get("mtu"):
         inner["mtu"] = rack["mtu"]
     public = host.get("socle_public_address")
-    # A machine that gets its public address by DHCP gets its default route with it; two would be one too many.
-    if public or not wanted.get("public"):
-        inner["gateway"] = rack["gateway"]
     if not wanted.get("public"):
-        return [inner]
-    outer = {"bridge": rack.get("public_bridge") or "vmbr0", "address": f"{public}/32" if public else "dhcp"}
-    return [inner, outer]
+        return [_routed(inner, rack.get("gateway"))]
+    outer = {"bridge": rack.get("public_bridge") or "vmbr0", "address": "dhcp"}
+    if not public:
+        # DHCP brings the default route; two would be one too many.
+        return [inner, outer]
+    outer["address"] = f"{public}/{rack.get('public_prefix') or 32}"
+    if rack.get("public_gateway"):
+        return [inner, _routed(outer, rack["public_gateway"])]
+    return [_routed(inner, rack.get("gateway")), outer]
+
+
+def _routed(nic: dict[str, t.Any], gateway: str | None) -> dict[str, t.Any]:
+    return {**nic, "gateway": gateway} if gateway else nic
 
 
 class FilterModule:

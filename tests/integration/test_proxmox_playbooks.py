@@ -5,11 +5,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +22,9 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from proxmox_helpers import helped
 from proxmox_site import BIN, ROOT, Site, running
-from pvesim.world import GIB, Guest, Storage, Volume
+from pvesim.world import GIB, Guest
 
+IMAGE = b"QFI\xfb" + bytes(20) + (3 * GIB).to_bytes(8, "big") + b"an image of three gigabytes"
 MANIFEST = """\
 plugin: socle.platform.manifest
 platform: {name: cater, domain: cater.example.org}
@@ -29,6 +34,9 @@ hypervisors:
   install: false
   network: {rack: 10.10.0.0/16, bridge: vmbr1}
   storage: fast
+  templates:
+    debian-13: {url: "%(image)s", checksum: "sha256:%(digest)s", version: "7"}
+  managers: [127.0.0.0/8]
   nodes:
     compute1: {address: 203.0.113.11, role: compute}
     storage1: {address: 203.0.113.21, role: storage}
@@ -38,13 +46,37 @@ machines:
 """
 
 
+class Images(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(IMAGE)))
+        self.end_headers()
+        self.wfile.write(IMAGE)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Nobody reads it."""
+
+
+@contextmanager
+def image() -> Iterator[str]:
+    """The URL of an image, as long as the block lasts."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Images)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/debian.qcow2"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
 class Estate:
     """A manifest, the servers it is about, and runs of playbooks."""
 
-    def __init__(self, site: Site, folder: Path) -> None:
+    def __init__(self, site: Site, folder: Path, image: str) -> None:
         self.site, self.folder = site, folder
+        self.manifest = MANIFEST % {"image": image, "digest": hashlib.sha256(IMAGE).hexdigest()}
         (folder / "inventory").mkdir()
-        (folder / "inventory" / "platform.socle.yml").write_text(MANIFEST)
+        (folder / "inventory" / "platform.socle.yml").write_text(self.manifest)
         (folder / "password").write_text("a password of the test\n")
         self.variables = folder / "variables.json"
         hosts = dict(zip(("compute1", "storage1"), site.hosts(), strict=True))
@@ -67,7 +99,7 @@ class Estate:
                 {
                     "name": "fast",
                     "type": "dir",
-                    "content": ["images", "import"],
+                    "content": ["images"],
                     "options": {"path": "/srv/fast", "shared": True},
                 }
             ],
@@ -113,39 +145,28 @@ def estate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Estate]:
     with (
         running(tmp_path_factory.mktemp("pve"), nodes=("compute1", "storage1")) as site,
         helped(site, folder, "compute1", "storage1"),
+        image() as url,
     ):
-        yield Estate(site, folder)
-
-
-def template(world: Any) -> None:
-    """A template as somebody may have made it by hand; image downloads have tests of their own."""
-    storage: Storage = world.storages["fast"]
-    storage.total = 4000 * GIB
-    volume = Volume("fast:9000/base-9000-disk-0.qcow2", 8 * GIB, "qcow2", vmid=9000)
-    storage.on("compute1")[volume.volid] = volume
-    conf = {
-        "name": "debian-13",
-        "template": 1,
-        "memory": "1024",
-        "scsihw": "virtio-scsi-single",
-        "scsi0": f"{volume.volid},size=8G",
-        "ide2": "fast:9000/vm-9000-cloudinit.qcow2,media=cdrom",
-        "boot": "order=scsi0",
-        "agent": "1",
-    }
-    cloudinit = Volume("fast:9000/vm-9000-cloudinit.qcow2", 4 * 1024**2, "qcow2", vmid=9000)
-    storage.on("compute1")[cloudinit.volid] = cloudinit
-    world.guests[9000] = Guest(9000, "compute1", conf)
-    world.revision += 1
+        yield Estate(site, folder, url)
 
 
 def test_from_servers_to_machines_and_back(estate: Estate) -> None:
     """Would catch a phase that does not fit the next one, a second run that changes, a drift that is not named, and a
     destroy that takes somebody else's machine."""
     site = estate.site
-    # The cluster, its user, networks, storage and pool.
+    # The cluster, its user, networks, storage, pool, template and firewall.
     estate.good("hypervisors.yml")
     world = estate.world
+    made = {vmid: (guest.conf["name"], guest.conf.get("template")) for vmid, guest in world.guests.items()}
+    assert made == {9000: ("debian-13-7", 1)}
+    assert world.storages["socle-images"].allowed() == {"import"}
+    assert world.firewall["options"]["enable"] == 1 and world.firewall["options"].get("policy_in", "DROP") == "DROP"
+    assert set(world.firewall["ipset"]["management"]["members"]) == {
+        "127.0.0.0/8",
+        "10.10.0.0/16",
+        "203.0.113.11",
+        "203.0.113.21",
+    }
     assert len(site.simulator.fleet.sites) == 1 and world.cluster["name"] == "cater"
     assert sorted(world.nodes) == ["compute1", "storage1"]
     assert "socle@pve" in world.users and "socle" in world.users["socle@pve"]["tokens"]
@@ -156,7 +177,7 @@ def test_from_servers_to_machines_and_back(estate: Estate) -> None:
     assert site.writes() == []
 
     # The machines: planned, and made exactly so.
-    template(world)
+    world.storages["fast"].total = 4000 * GIB
     site.forget()
     plan = estate.folder / "plan.json"
     told = estate.good("plan.yml", "-e", f"socle_plan_file={plan}")
@@ -202,22 +223,22 @@ def test_from_servers_to_machines_and_back(estate: Estate) -> None:
 def test_a_platform_without_servers_of_its_own_is_not_bothered(estate: Estate) -> None:
     """Would catch a warning about a missing group in every run of a platform that lives in a cloud."""
     manifest = estate.folder / "inventory" / "platform.socle.yml"
-    manifest.write_text(MANIFEST.partition("hypervisors:")[0])
+    manifest.write_text(estate.manifest.partition("hypervisors:")[0])
     try:
         told = [estate.run(name) for name in ("hypervisors.yml", "machines.yml")]
     finally:
-        manifest.write_text(MANIFEST)
+        manifest.write_text(estate.manifest)
     assert all(done.returncode == 0 and "WARNING" not in done.stdout + done.stderr for done in told), told
 
 
 def test_a_machine_on_a_node_that_is_none_stops_before_anything_changes(estate: Estate) -> None:
     """Would catch a filter's error without the name of the machine. The manifest finds it even earlier."""
     manifest = estate.folder / "inventory" / "platform.socle.yml"
-    manifest.write_text(MANIFEST.replace("on: storage,", "on: nowhere,"))
+    manifest.write_text(estate.manifest.replace("on: storage,", "on: nowhere,"))
     estate.site.forget()
     try:
         done = estate.run("machines.yml")
     finally:
-        manifest.write_text(MANIFEST)
+        manifest.write_text(estate.manifest)
     assert done.returncode != 0 and "machines.gluster.on" in done.stdout + done.stderr
     assert estate.site.requests() == []

@@ -182,8 +182,8 @@ class Members(Reader):
             lost = "one of them is lost, the other one stops too" if count == 2 else "half of them are lost, all stop"
             yield (
                 f"cluster {self.parameters['name']} has {count} nodes: when {lost} (no quorum). Add a QDevice on a "
-                "server outside of the cluster (variable proxmox_node_qdevice, or pvecm qdevice setup ADDRESS), or a "
-                "node more"
+                "server outside of the cluster (hypervisors.qdevice in a manifest, or pvecm qdevice setup ADDRESS), or "
+                "a node more"
             )
         away = sorted(name for name, up in self.online.items() if not up)
         if away:

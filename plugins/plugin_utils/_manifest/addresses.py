@@ -55,6 +55,7 @@ class Rack:
 
     network: ipaddress.IPv4Network
     gateway: str | None = None
+    """`none` where there is none; the first address when not said."""
     first_id: int | None = None
 
     @property
@@ -68,7 +69,9 @@ class Rack:
         return int(ipaddress.IPv4Address(address)) - int(self.network.network_address)
 
     @property
-    def gateway_address(self) -> str:
+    def gateway_address(self) -> str | None:
+        if self.gateway == "none":
+            return None
         return self.gateway or self.at(min(1, self.network.num_addresses - 1))
 
     @property

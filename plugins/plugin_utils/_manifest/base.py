@@ -238,6 +238,10 @@ def _address(value: Any) -> str:
         raise wrong(found(text), wanted, hint) from None
 
 
+def address_or_none(value: Any) -> str:
+    return "none" if value == "none" else _address(value)
+
+
 def _network(value: Any) -> str:
     wanted = "an IPv4 network such as 10.10.0.0/16"
     text = text_of(value, wanted)

@@ -19,6 +19,23 @@ KUBERNETES_SUPPORT = {
 KUBERNETES_ACCEPTED = ("1.35", "1.36", "1.37")
 KUBERNETES_DEFAULT = "1.36"
 
+# Debian's generic cloud images as of 2026-10: build, where it lies, and what its SHA512SUMS says.
+_DEBIAN = "https://cloud.debian.org/images/cloud"
+CLOUD_IMAGES = {
+    "debian-13": (
+        "20261001-2618",
+        f"{_DEBIAN}/trixie/20261001-2618/debian-13-genericcloud-amd64-20261001-2618.qcow2",
+        "sha512:f46f0671a6e5bdec5291ab8972bae2f10e5408c2f64a74078f11efc2f06a436a"
+        "9d0313ed50e0472542eeabf780e9f7c792ac0a314c6c20507fcd9fd81b468c3d",
+    ),
+    "debian-12": (
+        "20260909-2596",
+        f"{_DEBIAN}/bookworm/20260909-2596/debian-12-genericcloud-amd64-20260909-2596.qcow2",
+        "sha512:08fea112563461f251f3c95a5c5cf8cb25eb60f74cec03e85a97ff91d3efef30"
+        "59d35837598bbb476008f20db6d3bdc7143c5f2f2a9a6da394a0acc601fd5986",
+    ),
+}
+
 GCP_REGIONS = (
     "africa-south1",
     "asia-east1",

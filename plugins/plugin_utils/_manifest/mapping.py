@@ -83,6 +83,9 @@ def _rack(platform: Platform) -> Variables:
         "vlan": network.vlan,
         "dns": network.dns,
         "mtu": network.mtu,
+        "public_bridge": network.public_bridge,
+        "public_prefix": platform.public_prefix,
+        "public_gateway": network.public_gateway,
     }
     return {"socle_rack": rack}
 

@@ -8,10 +8,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .platform import Host, Platform
+from .catalogue import CLOUD_IMAGES
+from .platform import Host, Platform, group_name
 
 if TYPE_CHECKING:
     from .mapping import Inventory
+
+# Images need a storage that takes them, and what others have set on theirs is left alone.
+IMAGES = {"name": "socle-images", "type": "dir", "content": ["import"], "options": {"path": "/var/lib/socle/images"}}
 
 
 def proxmox(platform: Platform, made: Inventory) -> None:
@@ -23,6 +27,43 @@ def proxmox(platform: Platform, made: Inventory) -> None:
     made.groups["hypervisors"].update(_cluster(platform, hosts))
     for host in hosts:
         made.hosts[host.name].update(_node(platform, host))
+    _templates(platform, made)
+
+
+def _templates(platform: Platform, made: Inventory) -> None:
+    """What is to be made of images, and machines' templates by their whole names."""
+    hypervisors, machines = platform.manifest.hypervisors, platform.manifest.machines
+    used = {group.template or hypervisors.template for group in machines.values()}
+    named: dict[str, dict[str, Any]] = {}
+    for name in sorted({*hypervisors.templates, *used}):
+        version, url, checksum = _image(name, hypervisors.templates)
+        if url:
+            named[name] = {
+                "name": name,
+                "version": version,
+                "url": url,
+                "checksum": checksum,
+                "storage": hypervisors.storage,
+                "image_storage": hypervisors.images or IMAGES["name"],
+            }
+    if named:
+        made.groups["hypervisors"]["proxmox_platform_templates"] = list(named.values())
+        if hypervisors.images is None:
+            made.groups["hypervisors"]["proxmox_platform_image_storages"] = [IMAGES]
+    for group in machines:
+        machine = made.groups[group_name(group)]["socle_machine"]
+        template = named.get(machine["template"])
+        if template is not None:
+            machine["template"] = f"{template['name']}-{template['version']}"
+
+
+def _image(name: str, given: dict[str, Any]) -> tuple[str, str | None, str]:
+    """Version, URL and checksum of a template's image; no URL when it is there already."""
+    image = given.get(name)
+    if image is None:
+        return CLOUD_IMAGES.get(name, ("", None, ""))
+    digits = (image.checksum or "").partition(":")[2]
+    return image.version or digits[:12], image.url, image.checksum or ""
 
 
 def _cluster(platform: Platform, hosts: list[Host]) -> dict[str, Any]:
@@ -49,10 +90,29 @@ def _cluster(platform: Platform, hosts: list[Host]) -> dict[str, Any]:
         variables["proxmox_platform_token_secret"] = ""
     if api.ca_file is not None:
         variables["proxmox_platform_ca_path"] = api.ca_file
+    if hypervisors.qdevice is not None:
+        variables["proxmox_node_qdevice"] = hypervisors.qdevice
+    if hypervisors.managers:
+        variables["proxmox_platform_firewall"] = _firewall(platform, hosts)
     networks = [network for network in (_network(platform, host) for host in hosts) if network]
     if networks:
         variables["proxmox_platform_networks"] = networks
     return variables
+
+
+def _firewall(platform: Platform, hosts: list[Host]) -> dict[str, Any]:
+    """Closed to all but the managers, the rack, and the nodes: they migrate machines over their public addresses."""
+    hypervisors = platform.manifest.hypervisors
+    members = [{"cidr": network, "comment": "managers"} for network in hypervisors.managers]
+    members.append({"cidr": hypervisors.network.rack, "comment": "rack"})
+    members += [{"cidr": host.public_address, "comment": host.name} for host in hosts]
+    unique = {member["cidr"]: member for member in reversed(members)}
+    return {
+        "cluster": {
+            "options": {"enable": True, "policy_in": "DROP"},
+            "ipsets": [{"name": "management", "members": list(reversed(unique.values()))}],
+        }
+    }
 
 
 def _at(host: Host, port: int) -> str:

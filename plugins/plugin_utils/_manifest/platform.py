@@ -56,6 +56,12 @@ class Platform:
         network = ipaddress.IPv4Network(hypervisors.network.rack)
         return Rack(network, hypervisors.network.gateway, hypervisors.first_id)
 
+    @property
+    def public_prefix(self) -> int:
+        """Of a machine's public address; one that is in no network of ours stands for itself."""
+        network = self.manifest.hypervisors.network.public_network
+        return ipaddress.IPv4Network(network).prefixlen if network else 32
+
     @cached_property
     def hosts(self) -> list[Host]:
         return [*self._hypervisors(), *self._machines(), *self._servers()]

@@ -17,10 +17,12 @@ from .base import (
     OneOrMany,
     Plain,
     Range,
+    Rule,
     Secret,
     Section,
     Size,
     Text,
+    address_or_none,
     matching,
 )
 from .pydantic_guard import Field
@@ -38,6 +40,23 @@ ClusterName = Annotated[
     ),
 ]
 
+TemplateName = Annotated[
+    str,
+    matching(
+        r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,38}[A-Za-z0-9])?", "a template's name: at most 40 letters, digits, '-' and '.'"
+    ),
+]
+ImageUrl = Annotated[str, matching(r"https?://[^\s/]+/\S+", "the URL of an image, by http or https")]
+_DIGITS = {"sha256": 64, "sha512": 128}
+Checksum = Annotated[
+    str,
+    matching(
+        "|".join(f"{kind}:[0-9a-f]{{{count}}}" for kind, count in _DIGITS.items()),
+        "a checksum: sha256: or sha512:, and all of its digits in lower case",
+    ),
+]
+Gateway = Annotated[str, Rule(address_or_none, {"type": "string", "pattern": "^([0-9.]+|none)$"})]
+
 
 class RackNetwork(Section):
     """The provider's private network that joins the servers."""
@@ -49,12 +68,39 @@ class RackNetwork(Section):
     vlan: Annotated[int, Field(ge=1, le=4094)] | None = Field(
         default=None, description="The VLAN tag, when the provider needs one."
     )
-    gateway: Address | None = Field(default=None, description="The gateway; the network's first address when not said.")
+    gateway: Gateway | None = Field(
+        default=None,
+        description="The gateway; the network's first address when not said, `none` where the rack has none.",
+    )
     dns: list[Address] = Field(default=[], description="Name servers of the machines.")
     mtu: Annotated[int, Field(ge=576, le=65520)] | None = Field(
         default=None, description="The MTU, when it is not the default."
     )
     public_bridge: Interface = Field(default="vmbr0", description="The bridge of the public side.")
+    public_network: Network | None = Field(
+        default=None,
+        description="The network that public addresses of machines are in; each stands for itself when not said.",
+        examples=["203.0.113.0/24"],
+    )
+    public_gateway: Address | None = Field(
+        default=None,
+        description="The gateway of the public side: machines with a public address go out through it instead of the "
+        "rack's.",
+    )
+
+
+class CloudImage(Section):
+    """A template of machines, made of a cloud image."""
+
+    url: ImageUrl | None = Field(
+        default=None, description="Where the nodes fetch the image; a template without one is there already."
+    )
+    checksum: Checksum | None = Field(default=None, description="The image's checksum; needed with `url`.")
+    version: TemplateName | None = Field(
+        default=None,
+        description="Which one it is; the first digits of the checksum when not said. It is part of the template's "
+        "name: a new one makes a new template, and machines keep theirs.",
+    )
 
 
 class HypervisorNode(Section):
@@ -94,6 +140,16 @@ class HypervisorsSection(Section):
     nodes: Annotated[dict[Label, HypervisorNode], Field(min_length=1)] = Field(description="The servers by name.")
     storage: StorageId = Field(default="local-lvm", description="Where disks of machines lie.")
     template: Plain = Field(default="debian-13", description="The template of machines.")
+    templates: dict[TemplateName, CloudImage] = Field(
+        default={},
+        description="Templates by name. `debian-13` and `debian-12` are known, and made when machines use them; "
+        "`debian-13: {}` uses one that is there already.",
+    )
+    images: StorageId | None = Field(
+        default=None,
+        description="The storage, with content `import`, that images are put on; when not said, `socle-images` is made "
+        "on each node.",
+    )
     overcommit: Annotated[float, Field(ge=1, le=16)] = Field(
         default=4.0, description="How many cores of machines a core of a hypervisor may carry."
     )
@@ -104,8 +160,17 @@ class HypervisorsSection(Section):
     ssh_user: Plain = Field(default="root", description="The user of SSH.")
     install: bool = Field(
         default=True,
-        description="Whether Proxmox VE is installed on the servers and kept over SSH. `false` for servers that are nodes "
-        "already: they are asked through the API alone.",
+        description="Whether Proxmox VE is installed on the servers and kept over SSH. `false` for servers that are "
+        "nodes already: they are asked through the API alone.",
+    )
+    qdevice: Address | None = Field(
+        default=None,
+        description="A server outside of the cluster that gives an even number of nodes one more vote.",
+    )
+    managers: list[Network] = Field(
+        default=[],
+        description="Networks that the nodes are managed from. When there are any, the nodes' firewall is switched on, "
+        "and only these, the rack and the nodes themselves come in.",
     )
 
 

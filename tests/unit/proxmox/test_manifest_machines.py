@@ -15,12 +15,13 @@ from ansible_collections.socle.platform.plugins.filter.proxmox_machines import p
 from ansible_collections.socle.platform.plugins.plugin_utils._manifest.mapping import Inventory, inventory
 from ansible_collections.socle.platform.plugins.plugin_utils._manifest.validate import validate_file
 
+NETWORK = {"rack": "10.10.0.0/16", "vlan": 100, "mtu": 1400, "dns": ["9.9.9.9"]}
 MANIFEST: dict[str, Any] = {
     "plugin": "socle.platform.manifest",
     "platform": {"name": "cater", "domain": "cater.example.org"},
     "hypervisors": {
         "cluster": "cater",
-        "network": {"rack": "10.10.0.0/16", "vlan": 100, "mtu": 1400, "dns": ["9.9.9.9"]},
+        "network": NETWORK,
         "nodes": {
             "compute1": {"address": "203.0.113.11", "interface": "eno2"},
             "storage1": {"address": "203.0.113.21", "role": "storage"},
@@ -64,7 +65,7 @@ def test_a_machine_is_what_the_manifest_says(tmp_path: Path) -> None:
         "id": 1048001,
         "group": "worker",
         "nodes": ["compute1"],
-        "template": "debian-13",
+        "template": "debian-13-20261001-2618",
         "storage": "local-lvm",
         "cores": 4,
         "memory": "16384 MiB",
@@ -85,13 +86,87 @@ def test_a_machine_is_what_the_manifest_says(tmp_path: Path) -> None:
     assert found["edge-1"]["nodes"] == ["compute1", "storage1"] and found["edge-1"]["started"] is False
 
 
-def test_a_machine_has_one_default_route(tmp_path: Path) -> None:
+def routes(machine: dict[str, Any]) -> list[dict[str, Any]]:
+    return [nic for nic in machine["nics"] if nic.get("gateway") or nic["address"] == "dhcp"]
+
+
+PUBLIC = {"public_network": "203.0.113.0/24", "public_gateway": "203.0.113.254", "public_bridge": "vmbr7"}
+
+
+@pytest.mark.parametrize("gateway", [None, "10.10.0.9"])
+@pytest.mark.parametrize("public", [{}, {"public_gateway": "203.0.113.254"}, PUBLIC])
+def test_a_machine_has_one_default_route(tmp_path: Path, gateway: str | None, public: dict[str, str]) -> None:
     """Would catch two gateways: the answer to half of the packets would go out by the wrong one."""
-    found = machines(mapped(tmp_path))
+    found = machines(mapped(tmp_path, network={**NETWORK, **public, **({"gateway": gateway} if gateway else {})}))
     for machine in found.values():
-        routes = [nic for nic in machine["nics"] if nic.get("gateway") or nic["address"] == "dhcp"]
-        assert len(routes) == 1, machine["nics"]
-    assert [nic["address"] for nic in found["vpn-1"]["nics"]][1] == "203.0.113.50/32"
+        assert len(routes(machine)) == 1, machine["nics"]
+    assert routes(found["worker-1"]) == [found["worker-1"]["nics"][0]]
+    assert routes(found["worker-1"])[0]["gateway"] == (gateway or "10.10.0.1")
+
+
+def test_a_public_machine_goes_out_of_the_public_side(tmp_path: Path) -> None:
+    """Would catch an answer to the Internet that leaves by the rack, a public network taken for one address."""
+    found = machines(mapped(tmp_path, network={**NETWORK, **PUBLIC}))["vpn-1"]["nics"]
+    assert found == [
+        {"bridge": "vmbr1", "address": "10.10.88.1/16", "mtu": 1400},
+        {"bridge": "vmbr7", "address": "203.0.113.50/24", "gateway": "203.0.113.254"},
+    ]
+    # A provider that routes single addresses has a gateway outside of them.
+    alone = machines(mapped(tmp_path, network={**NETWORK, "public_gateway": "198.51.100.254"}))["vpn-1"]["nics"]
+    assert alone[1] == {"bridge": "vmbr0", "address": "203.0.113.50/32", "gateway": "198.51.100.254"}
+    unsaid = machines(mapped(tmp_path))["vpn-1"]["nics"]
+    assert unsaid[0]["gateway"] == "10.10.0.1" and unsaid[1] == {"bridge": "vmbr0", "address": "203.0.113.50/32"}
+
+
+def test_a_rack_without_a_router_gives_no_gateway(tmp_path: Path) -> None:
+    """Would catch a default route to an address that nobody has."""
+    made = mapped(tmp_path, network={**NETWORK, **PUBLIC, "gateway": "none"})
+    found = machines(made)
+    assert made.groups["machines"]["socle_rack"]["gateway"] is None
+    assert routes(found["worker-1"]) == []
+    assert routes(found["vpn-1"]) == [found["vpn-1"]["nics"][1]] and len(routes(found["edge-1"])) == 1
+
+
+def test_images_become_templates_and_machines_ask_for_them_by_their_whole_names(tmp_path: Path) -> None:
+    """Would catch machines that ask for a template that nobody makes, and an image that nobody uses."""
+    made = mapped(tmp_path)
+    (image,) = made.groups["hypervisors"]["proxmox_platform_templates"]
+    assert image["name"] == "debian-13" and image["checksum"].startswith("sha512:")
+    assert machines(made)["worker-1"]["template"] == f"debian-13-{image['version']}"
+    (storage,) = made.groups["hypervisors"]["proxmox_platform_image_storages"]
+    assert (storage["content"], image["image_storage"]) == (["import"], storage["name"])
+
+    ubuntu = {"url": "https://images.example.org/noble.img", "checksum": "sha256:" + "0123456789ab" + "c" * 52}
+    made = mapped(tmp_path, template="ubuntu", templates={"ubuntu": ubuntu}, storage="fast", images="common")
+    assert made.groups["hypervisors"]["proxmox_platform_templates"] == [
+        {**ubuntu, "name": "ubuntu", "version": "0123456789ab", "storage": "fast", "image_storage": "common"}
+    ]
+    assert machines(made)["worker-1"]["template"] == "ubuntu-0123456789ab"
+    assert "proxmox_platform_image_storages" not in made.groups["hypervisors"]
+
+
+@pytest.mark.parametrize("there", [{"templates": {"debian-13": {}}}, {"template": "golden"}])
+def test_a_template_that_is_there_already_is_not_made(tmp_path: Path, there: dict[str, Any]) -> None:
+    """Would catch an image fetched beside somebody's own template, and machines that do not use it."""
+    made = mapped(tmp_path, **there)
+    assert "proxmox_platform_templates" not in made.groups["hypervisors"]
+    assert machines(made)["worker-1"]["template"] == there.get("template", "debian-13")
+
+
+def test_managers_close_the_nodes_to_all_others(tmp_path: Path) -> None:
+    """Would catch a firewall that shuts out the nodes themselves, or one that is switched on though nobody asked."""
+    assert "proxmox_platform_firewall" not in mapped(tmp_path).groups["hypervisors"]
+    made = mapped(tmp_path, managers=["198.51.100.0/24"]).groups["hypervisors"]["proxmox_platform_firewall"]["cluster"]
+    assert made["options"] == {"enable": True, "policy_in": "DROP"}
+    (ipset,) = made["ipsets"]
+    assert ipset["name"] == "management"
+    members = [member["cidr"] for member in ipset["members"]]
+    assert members == ["198.51.100.0/24", "10.10.0.0/16", "203.0.113.11", "203.0.113.21"]
+
+
+def test_the_vote_from_outside_reaches_its_role(tmp_path: Path) -> None:
+    """Would catch a QDevice that the manifest names and nobody sets up."""
+    assert mapped(tmp_path, qdevice="203.0.113.99").groups["hypervisors"]["proxmox_node_qdevice"] == "203.0.113.99"
 
 
 def test_the_cluster_is_joined_over_the_rack_and_reached_from_outside(tmp_path: Path) -> None:
@@ -139,7 +214,7 @@ def test_servers_that_are_nodes_already_are_left_alone(tmp_path: Path, install: 
 @pytest.mark.parametrize("role", ["proxmox_node", "proxmox_platform"])
 def test_every_variable_is_one_that_its_role_documents(tmp_path: Path, root: Path, role: str) -> None:
     """Would catch a variable that nothing reads, or one that was renamed on one side only."""
-    made = mapped(tmp_path)
+    made = mapped(tmp_path, managers=["198.51.100.0/24"], qdevice="203.0.113.99")
     spec = yaml.safe_load((root / "roles" / role / "meta" / "argument_specs.yml").read_text())
     known = set(spec["argument_specs"]["main"]["options"])
     given = {name for part in (made.groups["hypervisors"], *made.hosts.values()) for name in part}

@@ -10,11 +10,11 @@ from typing import Any
 
 from ..errors import Finding, Path
 from ..load import Node
-from . import clouds, delivery, kubernetes, names, networks, placement, secrets
+from . import clouds, delivery, hypervisors, kubernetes, names, networks, placement, secrets
 from .context import Context
 
 MOST_MACHINES = 20_000
-_CHECKS = (names, networks, placement, kubernetes, delivery, clouds, secrets)
+_CHECKS = (names, networks, hypervisors, placement, kubernetes, delivery, clouds, secrets)
 
 
 def run(manifest: Any, root: Node, broken: set[Path]) -> tuple[list[Finding], list[Finding]]:

@@ -207,7 +207,7 @@ def _rack(context: Context, rack: Rack) -> None:
                 "a /24 or bigger",
                 "or state rack_address of each node and addresses of each machine group",
             )
-    if rack.gateway is not None:
+    if rack.gateway and rack.gateway != "none":
         _inside(context, rack, (*at, "gateway"), rack.gateway, "the gateway")
     for name, node in manifest.hypervisors.nodes.items():
         path: Path = ("hypervisors", "nodes", name)
@@ -321,7 +321,10 @@ def _twice(context: Context) -> None:
         at: Path = ("hypervisors", "network")
         owners[str(rack.network.network_address)] = ("the rack network itself", at)
         owners[str(rack.network.broadcast_address)] = ("the rack network's broadcast", at)
-        owners[rack.gateway_address] = ("the gateway", at)
+        if rack.gateway_address is not None:
+            owners[rack.gateway_address] = ("the gateway", at)
+        if context.manifest.hypervisors.network.public_gateway is not None:
+            owners[context.manifest.hypervisors.network.public_gateway] = ("the gateway of the public side", at)
         vip = platform.vip()
         if vip is not None and vip in owners:
             context.error(("kubernetes", "vip"), f"{vip} is {owners[vip][0]}", "an address of its own")
