@@ -1,0 +1,148 @@
+# Copyright: (c) 2026, The Socle authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One lab: what it consists of, and how it comes and goes."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TextIO
+
+from . import images, network
+from .command import LabError, run
+from .daemons import Daemon
+from .host import cache_folder, mirrors, require
+from .nodes import Node, Rack
+from .proxy import PORT
+
+PROGRAM = Path(__file__).resolve().parent.parent / "lab.py"
+DEFAULT = "lab"
+
+
+class Lab:
+    """Everything lies in three places: a network namespace, podman, and two folders that are its own."""
+
+    def __init__(self, name: str = DEFAULT, output: TextIO | None = None) -> None:
+        if not name.replace("-", "").isalnum() or len(name) > 24:
+            raise LabError(f"{name!r} cannot be the name of a lab: letters, digits and '-', at most 24.")
+        self.name = name
+        self.state = Path("/run/socle-lab") / name
+        self.rack = Rack(name, self.state, Path("/var/tmp/socle-lab") / name)
+        self.netns = self.rack.netns
+        self.key = self.state / "ssh" / "id_ed25519"
+        self.packages = Daemon("packages", self.state)
+        self._output = output or sys.stderr
+
+    def tell(self, text: str) -> None:
+        print(text, file=self._output, flush=True)
+
+    @contextmanager
+    def step(self, text: str) -> Iterator[None]:
+        """Say what is done, and how long it took."""
+        begun = time.monotonic()
+        if self._output.isatty():
+            print(f"  {text} ...", end="\r", file=self._output, flush=True)
+        yield
+        self.tell(f"  {text:<60} {time.monotonic() - begun:6.1f} s")
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """One change of this lab at a time."""
+        self.state.parent.mkdir(parents=True, exist_ok=True)
+        with open(self.state.parent / f"{self.name}.lock", "w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                self.tell(f"waiting: somebody else changes the lab {self.name}")
+                fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+    def is_up(self) -> bool:
+        return network.exists(self.netns) and self.packages.pid() is not None
+
+    def up(self) -> None:
+        """Network, packages, key. Finishes what an earlier attempt left half-made."""
+        require()
+        with self.alone():
+            if not network.exists(self.netns) and self.state.exists():
+                # The machine was restarted, or somebody removed the namespace: nodes without a network are of no use.
+                self._remove()
+            self.state.mkdir(parents=True, exist_ok=True)
+            with self.step("network"):
+                network.create(self.netns)
+            with self.step("packages"):
+                self._serve_packages()
+            if not self.key.exists():
+                with self.step("key"):
+                    self.key.parent.mkdir(mode=0o700, exist_ok=True)
+                    run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", f"lab {self.name}", "-f", self.key)
+
+    def image(self, release: str = images.NEWEST) -> str:
+        with self.step(f"node image of Debian {release}"):
+            return images.ensure(release, lambda text: self.tell(f"    {text}"))
+
+    def _serve_packages(self) -> None:
+        hosts = {address.split("/")[2].partition(":")[0] for address in (mirrors().debian, mirrors().security)}
+        argv = [sys.executable, str(PROGRAM), "--name", self.name, "serve-packages", *sorted(hosts)]
+        self.packages.start(argv, lambda: _listens(self.netns, network.WORLD, PORT))
+
+    def down(self) -> None:
+        """Remove all of it. What was left half-made by a failure goes too."""
+        require()
+        with self.alone():
+            self._remove()
+
+    def _remove(self) -> None:
+        self.rack.destroy_all(self.tell)
+        self.packages.stop()
+        for row in run("ip", "netns", "list").splitlines():
+            name = row.split(maxsplit=1)[0]
+            if name == self.netns or name.startswith(f"{self.netns}-") and not _other_lab(name, self.name):
+                network.remove(name)
+        for folder in (self.state, self.rack.storage):
+            shutil.rmtree(folder, ignore_errors=True)
+            if folder.parent.is_dir() and not any(folder.parent.glob("*/")):
+                (folder.parent / f"{self.name}.lock").unlink(missing_ok=True)
+        for parent in Path("/sys/fs/cgroup").glob("*/libpod_parent"):
+            try:
+                parent.rmdir()
+            except OSError:
+                continue
+
+    def boot(self, nodes: list[Node], deadline: float = 120) -> None:
+        """Start nodes and wait until they answer."""
+        for node in nodes:
+            with self.step(f"boot {node.name} ({node.address})"):
+                self.rack.start(node)
+        with self.step("wait for SSH"):
+            self.rack.wait_for_ssh([node.name for node in nodes], self.key, deadline)
+
+    def environment(self) -> dict[str, str]:
+        """What Ansible has to know to reach nodes by SSH: said here, so that no inventory needs to."""
+        known = self.state / "known_hosts"
+        return {
+            **os.environ,
+            "SOCLE_LAB": self.name,
+            "ANSIBLE_PRIVATE_KEY_FILE": str(self.key),
+            "ANSIBLE_SSH_ARGS": "-o ControlMaster=auto -o ControlPersist=60s -o StrictHostKeyChecking=accept-new "
+            f"-o UserKnownHostsFile={known} -o IdentitiesOnly=yes",
+        }
+
+
+def _other_lab(netns: str, name: str) -> bool:
+    """Whether a node's namespace belongs to a lab whose name merely begins with this one's."""
+    labs = [folder.name for folder in Path("/run/socle-lab").glob("*/")]
+    return any(lab != name and lab.startswith(f"{name}-") and netns.startswith(f"socle-{lab}") for lab in labs)
+
+
+def _listens(netns: str, address: str, port: int) -> bool:
+    rows = run("ip", "netns", "exec", netns, "cat", "/proc/net/tcp", check=False).splitlines()[1:]
+    wanted = "".join(f"{int(part):02X}" for part in reversed(address.split("."))) + f":{port:04X}"
+    return any(row.split()[1] == wanted and row.split()[3] == "0A" for row in rows)

@@ -1,0 +1,239 @@
+# Copyright: (c) 2026, The Socle authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Nodes: containers that boot systemd and are given what a virtual machine is given."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from . import modules, network
+from .command import LabError, finished, inside, run
+from .host import machine
+from .network import Card
+
+HERE = Path(__file__).resolve().parent
+# Nested overlay file systems cannot stand on a container's own.
+VOLUMES = ("/var/lib/containerd", "/var/lib/docker", "/var/lib/kubelet", "/var/lib/etcd")
+MAJOR_LOOP = 7
+
+
+@dataclass
+class Node:
+    """What a node is made of. `seed` is the content of its cloud-init drive by file name."""
+
+    name: str
+    image: str
+    cards: list[Card] = field(default_factory=list)
+    seed: dict[str, str] = field(default_factory=dict)
+    disks: dict[str, int] = field(default_factory=dict)  # name in /dev -> MiB
+    memory: int = 0  # MiB; 0 for as much as the machine has
+    cores: float = 0
+    address: str = ""
+    user: str = "socle"
+
+
+class Rack:
+    """The nodes of one lab."""
+
+    def __init__(self, name: str, state: Path, storage: Path) -> None:
+        self.name, self.state, self.storage = name, state, storage
+        self.netns = f"socle-{name}"
+
+    def container(self, node: str) -> str:
+        return f"{self.netns}-{node}"
+
+    def _folder(self, node: str) -> Path:
+        return self.state / "nodes" / node
+
+    def names(self) -> list[str]:
+        folder = self.state / "nodes"
+        return sorted(entry.name for entry in folder.iterdir()) if folder.is_dir() else []
+
+    def get(self, node: str) -> Node:
+        file = self._folder(node) / "node.json"
+        if not file.exists():
+            known = ", ".join(self.names()) or "none"
+            raise LabError(f"There is no node {node} in the lab {self.name}; its nodes: {known}.")
+        data: dict[str, Any] = json.loads(file.read_text())
+        data["cards"] = [Card(**card) for card in data["cards"]]
+        return Node(**data)
+
+    def start(self, node: Node) -> None:
+        """Boot it; a node that exists takes over what changed in its cards, disks and seed."""
+        folder = self._folder(node.name)
+        seed = folder / "seed"
+        seed.mkdir(parents=True, exist_ok=True)
+        for name, content in node.seed.items():
+            (seed / name).write_text(content)
+        network.plug(self.netns, self.container(node.name), node.cards)
+        disks = [f"{name}:{MAJOR_LOOP}:{self._loop(node.name, name, size)}" for name, size in node.disks.items()]
+        known = json.loads((folder / "node.json").read_text()) if (folder / "node.json").exists() else None
+        (folder / "node.json").write_text(json.dumps(asdict(node)))
+        if not self.exists(node.name):
+            try:
+                run(*self._run_command(node, seed, disks))
+            except LabError:
+                run("podman", "rm", "--force", "--volumes", "--ignore", self.container(node.name))
+                raise
+            return
+        if known is not None and disks != json.loads((folder / "disks.json").read_text()):
+            raise LabError(f"The disks of the node {node.name} changed while it exists: destroy it first.")
+        run("podman", "start", self.container(node.name))
+
+    def _run_command(self, node: Node, seed: Path, disks: list[str]) -> list[str]:
+        (self._folder(node.name) / "disks.json").write_text(json.dumps(disks))
+        here = machine()
+        name = self.container(node.name)
+        limits = []
+        if not here.may_raise_limits:
+            limits = ["--ulimit", f"nofile={here.open_files}:{here.open_files}"]
+            limits += ["--ulimit", f"nproc={here.processes}:{here.processes}"] if here.processes > 0 else []
+        return [
+            # crun refuses hybrid cgroups.
+            "podman", *([] if here.unified_cgroups else ["--runtime", "runc"]), "run", "--detach", "--name", name,
+            "--label", f"socle.lab={self.name}", "--hostname", node.name, "--network", f"ns:/run/netns/{name}",
+            # podman would write these anew at each start, over what a role wrote.
+            "--no-hosts",
+            # Without a namespace for cgroups, systemd mounts hierarchies for the whole machine; and podman's own
+            # support for systemd binds the machine's hierarchy into every node.
+            "--cgroupns=private", "--systemd=false", "--privileged", "--security-opt", f"seccomp={HERE / 'seccomp.json'}",
+            # `reboot` in a node ends its first process.
+            "--restart=always", "--stop-signal", "SIGRTMIN+3", "--pids-limit=-1", *limits,
+            "--tmpfs", "/run:mode=755,exec", "--tmpfs", "/run/lock", "--tmpfs", "/tmp:mode=1777,exec",
+            "--env", "container=podman", "--env", f"LAB_DISKS={' '.join(disks)}",
+            *(["--memory", f"{node.memory}m"] if node.memory else []), *(["--cpus", str(node.cores)] if node.cores else []),
+            "--volume", f"{modules.folder(self.state)}:/lib/modules:ro",
+            "--volume", f"{seed}:/var/lib/cloud/seed/nocloud:ro",
+            *(word for path in VOLUMES for word in ("--volume", path)),
+            node.image, "/usr/local/sbin/lab-init",
+        ]  # fmt: skip
+
+    def exists(self, node: str) -> bool:
+        return finished(["podman", "container", "exists", self.container(node)], check=False).returncode == 0
+
+    def running(self) -> set[str]:
+        """The nodes that run, frozen ones among them."""
+        rows = run(
+            "podman", "ps", "--filter", f"label=socle.lab={self.name}", "--format", "{{.Names}}", timeout=60
+        ).split()
+        return {row.removeprefix(f"{self.netns}-") for row in rows}
+
+    def stop(self, node: str, *, hard: bool = False) -> None:
+        """Shut it down as a power button does, or cut its power."""
+        run("podman", "stop", "--time", "0" if hard else "20", self.container(node))
+
+    def freeze(self, node: str) -> None:
+        run("podman", "pause", self.container(node))
+
+    def thaw(self, node: str) -> None:
+        run("podman", "unpause", self.container(node))
+
+    def execute(self, node: str, *command: str, text: str = "", timeout: float = 60) -> tuple[int, str, str]:
+        done = finished(
+            ["podman", "exec", "--interactive", self.container(node), *command], check=False, text=text, timeout=timeout
+        )
+        return done.returncode, done.stdout, done.stderr
+
+    def addresses(self, node: str) -> list[dict[str, Any]]:
+        """Its links with their addresses, as `ip -json` tells them."""
+        found: list[dict[str, Any]] = json.loads(run("ip", "-n", self.container(node), "-json", "address", "show"))
+        return found
+
+    def resize(self, node: str, *, memory: int, cores: float) -> None:
+        run("podman", "update", "--memory", f"{memory}m", "--cpus", str(cores), self.container(node))
+
+    def snapshot(self, node: str, name: str) -> str:
+        """Keep what its system disk holds as an image."""
+        image = f"localhost/socle/snapshot:{self.netns}-{node}-{name}".lower()
+        run("podman", "commit", "--quiet", self.container(node), image)
+        return image
+
+    def destroy(self, node: str) -> None:
+        """The node with all that it had; it is no error when a part of it is missing already."""
+        run("podman", "rm", "--force", "--time", "0", "--volumes", "--ignore", self.container(node))
+        network.remove(self.container(node))
+        for file in self.storage.glob(f"{node}.*.img"):
+            _detach(file)
+            file.unlink()
+        for image in run("podman", "images", "--format", "{{.Repository}}:{{.Tag}}").split():
+            if image.startswith(f"localhost/socle/snapshot:{self.netns}-{node}-".lower()):
+                run("podman", "rmi", "--force", image)
+        shutil.rmtree(self._folder(node), ignore_errors=True)
+
+    def destroy_all(self, tell: Callable[[str], None]) -> None:
+        prefix = f"{self.netns}-"
+        known = run("podman", "ps", "--all", "--filter", f"label=socle.lab={self.name}", "--format", "{{.Names}}")
+        names = {name.removeprefix(prefix) for name in known.split()} | set(self.names())
+        if names:
+            tell(f"remove {len(names)} nodes")
+            run(
+                "podman",
+                "rm",
+                "--force",
+                "--time",
+                "0",
+                "--volumes",
+                "--ignore",
+                *(prefix + name for name in sorted(names)),
+            )
+        for name in sorted(names):
+            self.destroy(name)
+
+    def _loop(self, node: str, disk: str, size: int) -> int:
+        """The loop device behind a disk: its minor number. The file is as long as the disk and takes what is written."""
+        self.storage.mkdir(parents=True, exist_ok=True)
+        file = self.storage / f"{node}.{disk}.img"
+        if not file.exists() or file.stat().st_size < size << 20:
+            with file.open("ab") as opened:
+                opened.truncate(size << 20)
+        loops = run("losetup", "--noheadings", "--output", "NAME", "--associated", file).split()
+        device = loops[0] if loops else run("losetup", "--find", "--show", file).strip()
+        if loops:
+            run("losetup", "--set-capacity", device)
+        return int(device.removeprefix("/dev/loop"))
+
+    def wait_for_ssh(self, names: list[str], key: Path, deadline: float = 120) -> None:
+        """Until each answers to the lab's key."""
+        end = time.monotonic() + deadline
+        waiting = set(names)
+        while waiting:
+            for name in sorted(waiting):
+                node = self.get(name)
+                done = finished(
+                    inside(
+                        self.netns,
+                        "ssh",
+                        *ssh_options(self.state, key),
+                        "-o",
+                        "ConnectTimeout=2",
+                        f"{node.user}@{node.address}",
+                        "true",
+                    ),
+                    check=False,
+                )
+                if done.returncode == 0:
+                    waiting.discard(name)
+                elif time.monotonic() > end:
+                    said = (done.stderr.strip() or "no answer").splitlines()[-1]
+                    raise LabError(
+                        f"The node {name} ({node.address}) does not answer by SSH within {deadline:.0f} s: {said}"
+                    )
+
+
+def ssh_options(state: Path, key: Path) -> list[str]:
+    return [
+        "-i", str(key), "-o", "BatchMode=yes", "-o", "IdentitiesOnly=yes", "-o", "StrictHostKeyChecking=accept-new",
+        "-o", f"UserKnownHostsFile={state / 'known_hosts'}", "-o", "LogLevel=ERROR",
+    ]  # fmt: skip
+
+
+def _detach(file: Path) -> None:
+    for device in run("losetup", "--noheadings", "--output", "NAME", "--associated", file).split():
+        run("losetup", "--detach", device)
