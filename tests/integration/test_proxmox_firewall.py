@@ -139,3 +139,20 @@ def test_a_guest_of_another_name_is_not_touched(site: Site, nodes: dict[str, Sim
     assert "somebody-else" in result["msg"] and site.world.guests[101].conf["name"] in result["msg"]
     (missing,) = results(site.playbook([task(site, guests=[{"id": 999, "name": "x", "rules": []}])]))
     assert "there is no guest with that id" in missing["msg"]
+
+
+def test_what_was_made_is_read_by_the_info_module(site: Site, nodes: dict[str, SimulatedNode]) -> None:
+    """Would catch an info module whose words mean something else to the module that keeps the firewall."""
+    del nodes
+    asked = {f"{MODULE}_info": {**site.connection(), "guests": [100]}}
+    made, read = results(site.playbook([task(site, **whole(site)), asked]))
+    assert made["changed"], made["msg"]
+    assert read["cluster"]["options"]["policy_in"] == "REJECT" and read["guests"][0]["id"] == 100
+    assert [item["name"] for item in read["nodes"]] == ["pve1", "pve2"] and read["nodes"][0]["options"]["tcpflags"]
+    words = {level: read[level] for level in ("cluster", "nodes", "guests")}
+    site.forget()
+    (again,) = results(site.playbook([task(site, **words, prune=True)]))
+    assert not again["changed"] and not again.get("failed") and site.writes() == [], again
+    wrong = {f"{MODULE}_info": {**site.connection(), "guests": [999], "nodes": ["pve9"]}}
+    (bad,) = results(site.playbook([wrong]))
+    assert bad["failed"] and "no node pve9" in bad["msg"] and "no virtual machine 999" in bad["msg"]

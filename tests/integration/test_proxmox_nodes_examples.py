@@ -28,7 +28,8 @@ def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     with running(folder, nodes=("pve1", "pve2"), cluster="lab") as site, helped(site, folder, "pve1", "pve2"):
         for node in site.world.nodes.values():
             node.interfaces["eno2"] = {"type": "eth", "exists": 1, "priority": 4}
-        site.world.guests[1040001] = Guest(1040001, "pve1", {"name": "control-1"})
+        for vmid, name in ((1040001, "control-1"), (100, "one"), (101, "two")):
+            site.world.guests[vmid] = Guest(vmid, "pve1", {"name": name})
         yield site
 
 
@@ -50,7 +51,9 @@ def task(site: Site, example: dict[str, Any], module: str) -> dict[str, Any]:
     return {"name": example["name"], name: options}
 
 
-@pytest.mark.parametrize("module", ["proxmox_networks", "proxmox_firewall", "proxmox_networks_info"])
+@pytest.mark.parametrize(
+    "module", ["proxmox_networks", "proxmox_firewall", "proxmox_networks_info", "proxmox_firewall_info"]
+)
 def test_examples_do_what_they_say(nodes: Site, module: str) -> None:
     """Would catch an example with an option that does not exist, or one that never comes to rest."""
     for example in examples(module):

@@ -21,9 +21,11 @@ from proxmox_site import Site, results, running
 PLUGINS = "ansible_collections.socle.platform.plugins"
 MODULES = (
     "proxmox_pools",
+    "proxmox_pools_info",
     "proxmox_access",
     "proxmox_access_info",
     "proxmox_storages",
+    "proxmox_storages_info",
     "proxmox_templates",
     "proxmox_templates_info",
 )

@@ -165,3 +165,21 @@ def test_playbook_check_mode_predicts_and_writes_nothing(site: Site) -> None:
     plain = [{k: o[k] for k in ("key", "action", "fields")} for o in predicted["objects"]]
     assert plain == [{k: o[k] for k in ("key", "action", "fields")} for o in done[0]["objects"]]
     assert members(site, "cater/production") == {100, 101}
+
+
+def test_playbook_info_gives_back_what_was_asked_for(site: Site) -> None:
+    """Would catch an info module whose list means something else to the module, or lacks a member."""
+    with site.session() as session:
+        work(session).apply(pools=WANTED)
+        found = results(site.playbook([{"socle.platform.proxmox_pools_info": site.connection()}]))[0]["pools"]
+        assert found == [
+            {"name": "cater", "comment": "The platform", "guests": [], "storages": []},
+            {"name": "cater/production", "comment": "", "guests": [100, 101], "storages": ["local"]},
+        ]
+        assert not work(session).plan(pools=found).changed
+    one, bad = (
+        results(site.playbook([{"socle.platform.proxmox_pools_info": {**site.connection(), "names": [name]}}]))[0]
+        for name in ("cater/production", "catre")
+    )
+    assert one["pools"] == found[1:]
+    assert bad["failed"] and "no pool catre; there are cater, cater/production" in bad["msg"]

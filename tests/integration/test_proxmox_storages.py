@@ -183,3 +183,23 @@ def test_somebody_else_s_change_is_not_overwritten_unseen(site: Site) -> None:
         result = engine.apply(made, lambda: job.writer(parameters), reader=reader, options=job.options, bound=True)
         assert "sparse has moved" in result.message()
         assert session.pve.get("/storage/fast")["content"] == "images"
+
+
+def test_playbook_info_gives_back_what_was_asked_for(site: Site) -> None:
+    """Would catch an info module whose list means something else to the module, or the wrong node."""
+    with site.session() as session:
+        wanted = [*WANTED, {"name": "off", "type": "dir", "enabled": False, "options": {"path": "/srv/off"}}]
+        work(session).apply(storages=wanted)
+        found = results(site.playbook([{"socle.platform.proxmox_storages_info": site.connection()}]))[0]
+        by_name = {item["name"]: item for item in found["storages"]}
+        assert set(by_name) == {"local", "off", *(item["name"] for item in WANTED)}
+        assert by_name["images"]["content"] == ["import", "iso"] and by_name["images"]["nodes"] == ["pve1", "pve2"]
+        assert by_name["images"]["options"]["path"] == "/srv/images" and not by_name["off"]["enabled"]
+        known = [item for item in found["storages"] if item["name"] != "local"]
+        assert not work(session).plan(storages=known).changed
+        site.world.storages["local"].full = True
+        row = session.pve.get("/nodes/pve2/storage/local/status")
+        names = {**site.connection(), "names": ["local"]}
+        usage = results(site.playbook([{"socle.platform.proxmox_storages_info": names}]))[0]["usage"]
+        assert set(usage["local"]) == {"pve1", "pve2"}
+        assert usage["local"]["pve2"] == {"active": True, "shared": False, "total": row["total"], "used": row["used"]}

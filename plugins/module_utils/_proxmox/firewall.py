@@ -14,7 +14,7 @@ import socket
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from .._objects import Current, Desired, DesiredError
+from .._objects import AdapterError, Current, Desired, DesiredError
 from .._values import ABSENT
 from . import firewall_rules as rules
 from . import trymode
@@ -394,3 +394,51 @@ def book_of(wanted: Mapping[str, Mapping[str, Any]], current: Mapping[str, Curre
         ipsets={name: value.get("members", {}) for name, value in merged("ipsets").items()},
         aliases={name: value["cidr"] for name, value in merged("aliases").items()},
     )
+
+
+INFO = {
+    "nodes": {"type": "list", "elements": "str"},
+    "guests": {"type": "list", "elements": "int", "default": []},
+}
+
+
+def info(session: Session, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """For proxmox_firewall_info: what was found, in the words that the module takes."""
+    reader = Firewalls(session, {})
+    reader.status = session.pve.get("/cluster/status")
+    there = reader.nodes()
+    nodes = parameters.get("nodes", sorted(name for name, up in there.items() if up))
+    problems = missing_names("node", nodes, list(there), "nodes")
+    problems += [f"node {name} is offline, its firewall cannot be read" for name in nodes if not there.get(name, True)]
+    if parameters["guests"]:
+        rows = session.pve.get("/cluster/resources", type="vm")
+        reader.guests = {int(row["vmid"]): row for row in rows if row.get("type") == "qemu"}
+        ids = [str(vmid) for vmid in parameters["guests"]]
+        problems += missing_names("virtual machine", ids, [str(vmid) for vmid in reader.guests], "guests")
+    if problems:
+        raise AdapterError("; ".join(problems))
+    keys = [CLUSTER, SWITCH, *(f"node {name}" for name in nodes), *(f"guest {vmid}" for vmid in parameters["guests"])]
+    cluster, switch, *others = session.each(reader.one, keys)
+    return {
+        "cluster": {**switch.fields, **_given(cluster.fields)},
+        "nodes": [
+            {"name": item.key.partition(" ")[2], **_given(item.fields)}
+            for item in others
+            if item.key.startswith("node")
+        ],
+        "guests": [
+            {"id": int(item.key.partition(" ")[2]), **item.identity, **_given(item.fields)}
+            for item in others
+            if item.key.startswith("guest")
+        ],
+    }
+
+
+def _given(fields: Mapping[str, Any]) -> dict[str, Any]:
+    found = dict(fields)
+    for kind in ("aliases", "ipsets", "groups"):
+        if kind in found:
+            found[kind] = [{"name": name, **inner} for name, inner in sorted(found[kind].items())]
+    for ipset in found.get("ipsets", ()):
+        ipset["members"] = [{"cidr": cidr, **member} for cidr, member in ipset["members"].items()]
+    return found

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from .._objects import Change, Current, Desired, Step
+from .._objects import AdapterError, Change, Current, Desired, Step
 from .session import ApiReader, ApiWriter, Session, missing_names
 
 POOL: dict[str, dict[str, Any]] = {
@@ -60,7 +60,7 @@ class Pools(ApiReader):
         rows = {str(row["poolid"]): row for row in pve.get("/pools")}
         # The list of pools has no members; they are asked for only where somebody cares.
         asked = [d.key for d in desired if d.key in rows and (not d.present or {"guests", "storages"} & set(d.fields))]
-        members = dict(zip(asked, self.session.each(self._members, asked), strict=True))
+        members = dict(zip(asked, self.session.each(self.members, asked), strict=True))
         for name, row in rows.items():
             fields: dict[str, Any] = {"comment": str(row.get("comment") or "")}
             if name in members:
@@ -68,7 +68,7 @@ class Pools(ApiReader):
             needs = frozenset({parent(name)} & rows.keys())
             yield Current(name, fields, {"name": name}, needs=needs)
 
-    def _members(self, name: str) -> dict[str, Any]:
+    def members(self, name: str) -> dict[str, Any]:
         rows = self.session.pve.get("/pools", poolid=name)
         members = (rows[0].get("members") or []) if rows else []
         return {
@@ -120,6 +120,25 @@ class Pools(ApiReader):
             there = [str(row["storage"]) for row in self.session.pve.get("/storage")]
             for item in present:
                 yield from missing_names("storage", item.fields.get("storages", ()), there, f"pool {item.key}")
+
+
+INFO = {"names": {"type": "list", "elements": "str"}}
+
+
+def info(session: Session, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """For proxmox_pools_info."""
+    reader = Pools(session)
+    comments = {str(row["poolid"]): str(row.get("comment") or "") for row in session.pve.get("/pools")}
+    names = parameters.get("names", sorted(comments))
+    problems = missing_names("pool", names, list(comments), "names")
+    if problems:
+        raise AdapterError("; ".join(problems))
+    members = session.each(reader.members, names)
+    return {
+        "pools": [
+            {"name": name, "comment": comments[name], **inside} for name, inside in zip(names, members, strict=True)
+        ]
+    }
 
 
 class PoolsWriter(ApiWriter):

@@ -14,7 +14,7 @@ from .._objects import AdapterError, Change, Current, Desired, DesiredError, Ste
 from .._values import ABSENT, UNREADABLE, Secret, bare
 from .errors import Busy, Moved
 from .properties import parse
-from .session import ApiReader, ApiWriter, flag, missing_names, words
+from .session import ApiReader, ApiWriter, Session, flag, missing_names, words
 from .storage_types import DEFAULTS, FLAGS, PROPERTIES, SECRET, SETS, TYPES
 
 STORAGE: dict[str, dict[str, Any]] = {
@@ -147,6 +147,44 @@ def _current(row: Mapping[str, Any]) -> Current:
 
 def _list(value: Any) -> list[str]:
     return value if isinstance(value, list) else []
+
+
+INFO = {"names": {"type": "list", "elements": "str"}}
+
+
+def info(session: Session, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """For proxmox_storages_info."""
+    there = {str(row["storage"]): row for row in session.pve.get("/storage")}
+    names = parameters.get("names", sorted(there))
+    problems = missing_names("storage", names, list(there), "names")
+    if problems:
+        raise AdapterError("; ".join(problems))
+    usage: dict[str, dict[str, Any]] = {name: {} for name in names}
+    for row in session.pve.get("/cluster/resources", type="storage"):
+        if row["storage"] in usage:
+            usage[row["storage"]][str(row["node"])] = {
+                "active": row.get("status") == "available",
+                "shared": flag(row.get("shared", 0)),
+                "total": int(row.get("maxdisk") or 0),
+                "used": int(row.get("disk") or 0),
+            }
+    return {"storages": [_given(there[name]) for name in names], "usage": usage}
+
+
+def _given(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A definition as the module takes it; what is not set, and what the API never tells, is left out."""
+    fields = {key: value for key, value in _current(row).fields.items() if key in row and value is not UNREADABLE}
+    own: dict[str, Any] = {key: fields.pop(key) for key in ("content", "nodes") if key in fields}
+    kind = fields.pop("type", str(row["type"]))
+    fields.pop("disable", None)
+    options = {key: value for key, value in fields.items() if value is not ABSENT}
+    return {
+        "name": str(row["storage"]),
+        "type": kind,
+        **own,
+        "enabled": not flag(row.get("disable", 0)),
+        "options": options,
+    }
 
 
 class StoragesWriter(ApiWriter):
