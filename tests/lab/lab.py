@@ -56,14 +56,14 @@ def status(lab: Lab, args: argparse.Namespace) -> None:
 def ssh(lab: Lab, args: argparse.Namespace) -> None:
     node = lab.rack.get(args.node)
     command = inside(lab.netns, "ssh", *ssh_options(lab.state, lab.key), f"{node.user}@{node.address}", *args.command)
-    os.execvp(command[0], command)
+    os.execvp(command[0], command)  # noqa: S606  # becomes that program
 
 
 def logs(lab: Lab, args: argparse.Namespace) -> None:
     if args.node:
         lab.rack.get(args.node)
         command = ["podman", "exec", lab.rack.container(args.node), "journalctl", "--no-pager", "--boot", *args.command]
-        os.execvp(command[0], command)
+        os.execvp(command[0], command)  # noqa: S606  # as above
     for log in sorted(lab.state.glob("*.log")):
         print(f"== {log.name}\n{log.read_text(errors='replace')}")
 
@@ -71,7 +71,7 @@ def logs(lab: Lab, args: argparse.Namespace) -> None:
 def run(lab: Lab, args: argparse.Namespace) -> None:
     _must_be_up(lab)
     command = inside(lab.netns, *args.command)
-    os.execvpe(command[0], command, lab.environment())
+    os.execvpe(command[0], command, lab.environment())  # noqa: S606  # as above
 
 
 def nodes(lab: Lab, args: argparse.Namespace) -> None:
@@ -96,7 +96,7 @@ def nodes(lab: Lab, args: argparse.Namespace) -> None:
 
 def connect(lab: Lab, args: argparse.Namespace) -> None:
     """For SSH's ProxyCommand: standard input and output are a connection inside the lab."""
-    with open(Path("/run/netns") / lab.netns) as netns:
+    with (Path("/run/netns") / lab.netns).open() as netns:
         proxy.enter(netns)
     with socket.create_connection((args.host, args.port), timeout=10) as peer:
         peer.settimeout(None)
@@ -125,8 +125,8 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--name", default=os.environ.get("SOCLE_LAB", DEFAULT), help="which lab (default: %(default)s)")
     commands = parser.add_subparsers(dest="command_name", required=True, metavar="COMMAND")
 
-    def command(function: Any, text: str | None, name: str = "") -> argparse.ArgumentParser:
-        added = commands.add_parser(name or function.__name__, **({"help": text} if text else {}))
+    def command(function: Any, text: str, name: str = "") -> argparse.ArgumentParser:
+        added = commands.add_parser(name or function.__name__, help=text)
         added.set_defaults(function=function)
         return added
 
@@ -147,7 +147,7 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     joined = command(connect, "join standard input and output to a port in the lab (for ProxyCommand)")
     joined.add_argument("host")
     joined.add_argument("port", type=int)
-    command(serve_packages, None, "serve-packages").add_argument("hosts", nargs="+")
+    command(serve_packages, "the proxy for packages (started by up)", "serve-packages").add_argument("hosts", nargs="+")
     args = parser.parse_args(argv)
     if getattr(args, "command", None) and args.command[0] == "--":
         args.command = args.command[1:]

@@ -127,7 +127,7 @@ def _sources() -> list[tuple[str, str]]:
 
 
 def settings() -> dict[str, str]:
-    """What a lab must leave as it found it: links, addresses, routes, rules, sysctls, namespaces, loops, modules, swap."""
+    """What a lab must leave as it found it."""
     out = {
         "links": run("ip", "-o", "link", "show"),
         "addresses": run("ip", "-o", "address", "show"),

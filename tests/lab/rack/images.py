@@ -18,8 +18,8 @@ HERE = Path(__file__).resolve().parent
 SUITES = {"12": "bookworm", "13": "trixie"}
 NEWEST = "13"
 PACKAGES = [
-    "systemd", "systemd-sysv", "dbus", "openssh-server", "python3", "python3-apt", "sudo", "iproute2", "ca-certificates",
-    "kmod", "procps", "cloud-init", "linux-base", "nftables", "systemd-resolved",
+    "systemd", "systemd-sysv", "dbus", "openssh-server", "python3", "python3-apt", "sudo", "iproute2",
+    "ca-certificates", "kmod", "procps", "cloud-init", "linux-base", "nftables", "systemd-resolved",
 ]  # fmt: skip
 # A container has no terminal, no udev, and nothing to be done at night by itself.
 MASKED = [
@@ -29,12 +29,29 @@ MASKED = [
     "systemd-networkd-wait-online.service",
 ]  # fmt: skip
 
+HOOKS = [
+    'chroot "$1" systemctl -q enable systemd-networkd.service ssh.service',
+    f'chroot "$1" systemctl -q mask {" ".join(MASKED)}',
+    'chroot "$1" systemctl -q set-default multi-user.target',
+    'chmod 755 "$1/usr/local/sbin/lab-init"',
+    'rm -f "$1"/etc/ssh/ssh_host_* "$1"/var/lib/dbus/machine-id "$1"/var/log/*.log "$1"/var/log/apt/*',
+    'for file in machine-id hostname; do rm -f "$1/etc/$file"; : >"$1/etc/$file"; done',
+    'ln -sf ../run/systemd/resolve/stub-resolv.conf "$1/etc/resolv.conf"',
+    "printf '127.0.0.1\\tlocalhost\\n::1\\tlocalhost ip6-localhost ip6-loopback\\n' >\"$1/etc/hosts\"",
+]
+OPTIONS = [
+    "--quiet", "--format=tar", "--variant=minbase", f"--include={','.join(PACKAGES)}", "--dpkgopt=force-unsafe-io",
+    '--aptopt=APT::Install-Recommends "false"', '--aptopt=Acquire::Languages "none"',
+    "--dpkgopt=path-exclude=/usr/share/man/*", "--dpkgopt=path-exclude=/usr/share/locale/*",
+    "--dpkgopt=path-exclude=/usr/share/doc/*", "--dpkgopt=path-include=/usr/share/doc/*/copyright",
+]  # fmt: skip
+
 
 def reference(release: str) -> str:
     """The name of the image that these sources make."""
     if release not in SUITES:
         raise LabError(f"There is no node image of Debian {release}: {' and '.join(SUITES)} can be made.")
-    parts = [release, *PACKAGES, *MASKED, Path(__file__).read_text()]
+    parts = [SUITES[release], *OPTIONS, *HOOKS]
     for file in sorted((HERE / "tree").rglob("*")):
         if file.is_file():
             parts += [str(file.relative_to(HERE)), file.read_text()]
@@ -45,7 +62,7 @@ def reference(release: str) -> str:
 def ensure(release: str, tell: Callable[[str], None]) -> str:
     """Make sure that podman has the image; from the cache where it is, else from packages."""
     name = reference(release)
-    with open(cache_folder("images") / f"{release}.lock", "w") as lock:
+    with (cache_folder("images") / f"{release}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if finished(["podman", "image", "exists", name], check=False).returncode == 0:
             return name
@@ -70,27 +87,10 @@ def _build(suite: str, archive: Path, mirror: Mirrors) -> None:
         f"deb {mirror.debian} {suite} main\ndeb {mirror.debian} {suite}-updates main\n"
         f"deb {mirror.security} {suite}-security main\n"
     )
-    # apt's own copy of the tree would keep the proxy of the lab while it is built, where no proxy is.
-    hooks = [
-        'chroot "$1" systemctl -q enable systemd-networkd.service ssh.service',
-        f'chroot "$1" systemctl -q mask {" ".join(MASKED)}',
-        'chroot "$1" systemctl -q set-default multi-user.target',
-        f"sync-in {HERE / 'tree'} /",
-        'chmod 755 "$1/usr/local/sbin/lab-init"',
-        'rm -f "$1"/etc/ssh/ssh_host_* "$1"/var/lib/dbus/machine-id "$1"/var/log/*.log "$1"/var/log/apt/*',
-        'for file in machine-id hostname; do rm -f "$1/etc/$file"; : >"$1/etc/$file"; done',
-        'ln -sf ../run/systemd/resolve/stub-resolv.conf "$1/etc/resolv.conf"',
-        "printf '127.0.0.1\\tlocalhost\\n::1\\tlocalhost ip6-localhost ip6-loopback\\n' >\"$1/etc/hosts\"",
-    ]
-    options = [
-        "--quiet", "--format=tar", "--variant=minbase", f"--include={','.join(PACKAGES)}", "--dpkgopt=force-unsafe-io",
-        '--aptopt=APT::Install-Recommends "false"', '--aptopt=Acquire::Languages "none"',
-        "--dpkgopt=path-exclude=/usr/share/man/*", "--dpkgopt=path-exclude=/usr/share/locale/*",
-        "--dpkgopt=path-exclude=/usr/share/doc/*", "--dpkgopt=path-include=/usr/share/doc/*/copyright",
-    ]  # fmt: skip
     try:
         run(
-            "mmdebstrap", *options, *(f"--customize-hook={hook}" for hook in hooks), suite, unfinished, "-",
+            "mmdebstrap", *OPTIONS, f"--customize-hook=sync-in {HERE / 'tree'} /",
+            *(f"--customize-hook={hook}" for hook in HOOKS), suite, unfinished, "-",
             text=sources, timeout=1800,
         )  # fmt: skip
         unfinished.replace(archive)

@@ -18,7 +18,7 @@ from typing import TextIO
 from . import images, network
 from .command import LabError, run
 from .daemons import Daemon
-from .host import cache_folder, mirrors, require
+from .host import mirrors, require
 from .nodes import Node, Rack
 from .proxy import PORT
 
@@ -56,7 +56,7 @@ class Lab:
     def alone(self) -> Iterator[None]:
         """One change of this lab at a time."""
         self.state.parent.mkdir(parents=True, exist_ok=True)
-        with open(self.state.parent / f"{self.name}.lock", "w") as lock:
+        with (self.state.parent / f"{self.name}.lock").open("w") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -104,7 +104,7 @@ class Lab:
         self.packages.stop()
         for row in run("ip", "netns", "list").splitlines():
             name = row.split(maxsplit=1)[0]
-            if name == self.netns or name.startswith(f"{self.netns}-") and not _other_lab(name, self.name):
+            if name == self.netns or (name.startswith(f"{self.netns}-") and not _other_lab(name, self.name)):
                 network.remove(name)
         for folder in (self.state, self.rack.storage):
             shutil.rmtree(folder, ignore_errors=True)

@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The lab's network: a namespace of its own with a bridge per network, and a namespace per node.
 
-A node's namespace outlives its container, as the cables of a server outlive its operating system: a node that reboots finds
-its cards as they were. Nothing is ever added to the machine's own interfaces, routes or firewall.
+A node's namespace outlives its container, as the cables of a server outlive its operating system: a node that reboots
+finds its cards as they were. Nothing is ever added to the machine's own interfaces, routes or firewall.
 """
 
 from __future__ import annotations

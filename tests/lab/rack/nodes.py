@@ -103,12 +103,14 @@ class Rack:
             "--no-hosts",
             # Without a namespace for cgroups, systemd mounts hierarchies for the whole machine; and podman's own
             # support for systemd binds the machine's hierarchy into every node.
-            "--cgroupns=private", "--systemd=false", "--privileged", "--security-opt", f"seccomp={HERE / 'seccomp.json'}",
+            "--cgroupns=private", "--systemd=false", "--privileged",
+            "--security-opt", f"seccomp={HERE / 'seccomp.json'}",
             # `reboot` in a node ends its first process.
             "--restart=always", "--stop-signal", "SIGRTMIN+3", "--pids-limit=-1", *limits,
             "--tmpfs", "/run:mode=755,exec", "--tmpfs", "/run/lock", "--tmpfs", "/tmp:mode=1777,exec",
             "--env", "container=podman", "--env", f"LAB_DISKS={' '.join(disks)}",
-            *(["--memory", f"{node.memory}m"] if node.memory else []), *(["--cpus", str(node.cores)] if node.cores else []),
+            *(["--memory", f"{node.memory}m"] if node.memory else []),
+            *(["--cpus", str(node.cores)] if node.cores else []),
             "--volume", f"{modules.folder(self.state)}:/lib/modules:ro",
             "--volume", f"{seed}:/var/lib/cloud/seed/nocloud:ro",
             *(word for path in VOLUMES for word in ("--volume", path)),
@@ -187,7 +189,7 @@ class Rack:
             self.destroy(name)
 
     def _loop(self, node: str, disk: str, size: int) -> int:
-        """The loop device behind a disk: its minor number. The file is as long as the disk and takes what is written."""
+        """The minor number of the loop device behind a disk, whose file takes no more than what is written."""
         self.storage.mkdir(parents=True, exist_ok=True)
         file = self.storage / f"{node}.{disk}.img"
         if not file.exists() or file.stat().st_size < size << 20:

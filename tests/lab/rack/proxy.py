@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Debian's packages for nodes that have no way out: a proxy that listens in the lab and fetches from the machine.
 
-What never changes under its name (packages, indexes by hash) is kept and served from the cache. The rest is asked for each
-time, and served as it was last seen when the mirror does not answer: a second run needs no network.
+What never changes under its name (packages, indexes by hash) is kept and served from the cache. The rest is asked for
+each time, and served as it was last seen when the mirror does not answer: a second run needs no network.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Proxy(http.server.BaseHTTPRequestHandler):
         if url.scheme != "http" or url.hostname not in self.hosts:
             self.send_error(403, f"the lab's proxy serves {', '.join(sorted(self.hosts))} only")
             return
-        kept = self.cache / (hashlib.sha256(self.path.encode()).hexdigest()[:24] + "_" + os.path.basename(url.path))
+        kept = self.cache / (hashlib.sha256(self.path.encode()).hexdigest()[:24] + "_" + Path(url.path).name)
         fixed = url.path.endswith(".deb") or "/by-hash/" in url.path
         if fixed and kept.exists():
             self._serve(kept)
@@ -75,7 +75,7 @@ class Proxy(http.server.BaseHTTPRequestHandler):
                 length = answer.getheader("Content-Length")
                 if length is not None and unfinished.stat().st_size != int(length):
                     raise http.client.IncompleteRead(b"")
-                os.replace(unfinished, kept)
+                unfinished.replace(kept)
             finally:
                 unfinished.unlink(missing_ok=True)
             self._serve(kept, answer)
@@ -117,7 +117,7 @@ def listening_in(
     namespace: Path, address: tuple[str, int], handler: type[http.server.BaseHTTPRequestHandler]
 ) -> Server:
     """A server whose socket belongs to another network namespace, while its process stays in this one."""
-    with open("/proc/self/ns/net") as home, open(namespace) as lab:
+    with Path("/proc/self/ns/net").open() as home, namespace.open() as lab:
         enter(lab)
         try:
             return Server(address, handler)

@@ -24,7 +24,7 @@ def node(
     public_address: str = "",
     disks: dict[str, int] | None = None,
 ) -> Node:
-    """A node with a leg in the rack, on the public side, or both; the default route goes the public way where there is one."""
+    """A node with a leg in the rack, on the public side, or both; by default it goes out the public way."""
     cards, config = [], []
     for bridge, ip in ((RACK, address), (PUBLIC, public_address)):
         if ip:
@@ -36,8 +36,8 @@ def node(
     user = "\n".join(
         [
             "#cloud-config", f"hostname: {name}", f"fqdn: {name}.lab.test", "manage_etc_hosts: true",
-            f"user: {USER}", "ssh_authorized_keys:", f"  - {key.strip()}", "chpasswd: {expire: false}", "users: [default]",
-            "",
+            f"user: {USER}", "ssh_authorized_keys:", f"  - {key.strip()}",
+            "chpasswd: {expire: false}", "users: [default]", "",
         ]
     )  # fmt: skip
     identity = hashlib.sha256((network + user).encode()).hexdigest()[:20]
