@@ -9,23 +9,26 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 from .._objects import AdapterError, Fault
 from .._values import Secret, bare, clear_texts, scrub, secrets_in
-from .._wait import Backoff, Deadline, Progress
+from .._wait import Backoff, Deadline, Progress, Waiting, wait_for
 from .errors import Busy, LoginFailed, ProxmoxError, Uncertain, Unreachable, Untrusted, of_answer
 from .tasks import Ended, Watch
 
 # The server closes a connection that was idle for 5 s; a write on a closing one would be lost without a trace.
 IDLE = 3.5
 READ_TRIES = 6
+
+T = TypeVar("T")
 
 
 class LibraryMissing(ImportError):
@@ -87,16 +90,30 @@ class Proxmox:
 
     def get(self, path: str, /, **params: Any) -> Any:
         """Read. What failed on the way is tried again, on another host if there is one."""
-        pauses = Backoff(first=0.1, most=2.0).pauses()
-        for tried in range(1, READ_TRIES + 1):
-            try:
-                return self.request("GET", path, params)
-            except (Busy, Uncertain) as error:
-                # A node's own trouble (595 and later) lasts longer than these tries.
-                if tried == READ_TRIES or error.status >= 595:
-                    raise
-                time.sleep(next(pauses))
-        raise AssertionError("the last try returns or raises")
+        # A node's own trouble (595 and later) lasts longer than these tries.
+        return _patiently(
+            f"GET {path}",
+            lambda: self.request("GET", path, params),
+            lambda error: isinstance(error, (Busy, Uncertain)) and error.status < 595,
+            Backoff(first=0.1, most=2.0),
+        )
+
+    def entrance(self) -> tuple[str, dict[str, str]]:
+        """The host (with its port) that answered last, and the headers that let a plain GET in there.
+
+        There are none before the first answer, and where a proxy stands between.
+        """
+        host = _netloc(self.connection.hosts[self._first], self.connection.port)
+        with self._lock:
+            auth = self._auth
+        if auth is None or self._library.requests.utils.get_environ_proxies(f"https://{host}"):
+            return host, {}
+        headers = {"Accept": "application/json"}
+        if self.connection.token_secret is not None:
+            asked = self._library.requests.Request("GET", f"https://{host}/", auth=auth).prepare()
+            return host, {**headers, "Authorization": asked.headers["Authorization"]}
+        cookies = "; ".join(f"{cookie.name}={cookie.value}" for cookie in auth.get_cookies())
+        return host, {**headers, "Cookie": cookies} if cookies else {}
 
     def whole(self, path: str, **params: Any) -> dict[str, Any]:
         """The answer with what stands beside its data (`changes`, `total`), which `get` leaves out."""
@@ -261,38 +278,60 @@ class Proxmox:
                 "neither a password nor a token is given",
                 "set api_password, or api_token_id with api_token_secret",
             )
+        return _patiently(
+            f"login of {user} at {host}",
+            lambda: self._with_password(host, user, common),
+            # A login has no effect: it may always be tried again.
+            lambda error: isinstance(error, Busy) and not isinstance(error, Unreachable),
+            Backoff(first=0.2, most=2.0),
+        )
+
+    def _with_password(self, host: str, user: str, common: dict[str, Any]) -> Any:
+        """One login."""
+        who, library = self.connection, self._library
+        password = who.password.reveal() if who.password is not None else ""
         base = f"https://{_netloc(host, who.port)}/api2/json"
-        requests, core = self._library.requests, self._library.core
         where = f"POST /access/ticket at {host}"
-        pauses = Backoff(first=0.2, most=2.0).pauses()
-        for tried in range(1, READ_TRIES + 1):
-            try:
-                return https.ProxmoxHTTPAuth(user, who.password.reveal(), base_url=base, **common)
-            except core.AuthenticationError as error:
-                status = _status_in(str(error))
-                if status == 401:
-                    advice = "check api_user (with its realm, as in root@pam) and api_password"
-                    raise LoginFailed(f"login of {user} was refused", advice, status=401, where=where) from None
-                raised: ProxmoxError = of_answer(status or 500, f"login of {user} failed", None, where, write=False)
-                if not isinstance(raised, Busy) and status < 500:
-                    raise raised from None
-            except requests.exceptions.RequestException as error:
-                # A login has no effect: it may always be tried again.
-                raised = self._of_network(error, host, where, write=False)
-                if isinstance(raised, Unreachable) or not isinstance(raised, Busy):
-                    raise raised from None
-            except (ValueError, KeyError, TypeError):
-                raised = Busy("the answer to the login was no JSON", "is this a Proxmox VE server?", where=where)
-            if tried == READ_TRIES:
-                raise raised from None
-            time.sleep(next(pauses))
-        raise AssertionError("the last try returns or raises")
+        raised: ProxmoxError
+        try:
+            return library.https.ProxmoxHTTPAuth(user, password, base_url=base, **common)
+        except library.core.AuthenticationError as error:
+            status = _status_in(str(error))
+            advice = "check api_user (with its realm, as in root@pam) and api_password"
+            if status == 401:
+                raised = LoginFailed(f"login of {user} was refused", advice, status=401, where=where)
+            else:
+                raised = of_answer(status or 500, f"login of {user} failed", None, where, write=False)
+                if not isinstance(raised, Busy) and status >= 500:
+                    raised = Busy(raised.said, raised.hint, status=status, where=where)
+        except library.requests.exceptions.RequestException as error:
+            raised = self._of_network(error, host, where, write=False)
+        except (ValueError, KeyError, TypeError):
+            raised = Busy("the answer to the login was no JSON", "is this a Proxmox VE server?", where=where)
+        raise raised from None
 
     def _log_in_again(self, generation: int) -> None:
         with self._lock:
             if self._generation == generation:
                 self._auth = None
                 self._generation += 1
+
+
+def _patiently(what: str, once: Callable[[], T], passing: Callable[[ProxmoxError], bool], backoff: Backoff) -> T:
+    """`once`, and again while its error may pass; after some tries its error is the answer."""
+    tries = iter(range(READ_TRIES - 1, -1, -1))
+
+    def probe() -> T | Waiting:
+        left = next(tries)
+        try:
+            return once()
+        except ProxmoxError as error:
+            if not left or not passing(error):
+                raise
+            return Waiting(error.sentence)
+
+    # The tries are what ends it; each has the connection's own timeout.
+    return wait_for(what, probe, Deadline(math.inf), backoff=backoff)
 
 
 def classify(error: Exception) -> Fault:

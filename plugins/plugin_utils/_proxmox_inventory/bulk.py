@@ -34,7 +34,7 @@ class Bulk:
         self._pve = pve
         self._own = threading.local()
         self._opened: list[http.client.HTTPSConnection] = []
-        self._host, self._headers = _login(pve)
+        self._host, self._headers = pve.entrance()
         self._context = _context(pve.connection.verify) if self._headers else None
 
     def close(self) -> None:
@@ -69,39 +69,6 @@ class Bulk:
             self._own.connection = found
             self._opened.append(found)
         return found
-
-
-def _login(pve: Proxmox) -> tuple[str, dict[str, str]]:
-    """The host that answered last and the headers of the login; none where the transport has to do it all."""
-    host, auth = pve.connection.hosts[pve._first], pve._auth
-    if host.count(":") != 1 and not host.startswith("["):
-        host = f"[{host}]:{pve.connection.port}" if ":" in host else f"{host}:{pve.connection.port}"
-    elif host.endswith("]"):
-        host = f"{host}:{pve.connection.port}"
-    if auth is None or _proxied(host):
-        return host, {}
-    headers = {"Accept": "application/json"}
-    if pve.connection.token_secret is not None:
-        request = _Request()
-        auth(request)
-        return host, {**headers, **request.headers}
-    cookies = "; ".join(f"{cookie.name}={cookie.value}" for cookie in auth.get_cookies())
-    return host, {**headers, "Cookie": cookies} if cookies else {}
-
-
-class _Request:
-    """What the library's authentication writes its headers to."""
-
-    method = "GET"
-
-    def __init__(self) -> None:
-        self.headers: dict[str, str] = {}
-
-
-def _proxied(host: str) -> bool:
-    from requests.utils import get_environ_proxies
-
-    return bool(get_environ_proxies(f"https://{host}"))
 
 
 def _context(verify: bool | str) -> ssl.SSLContext | None:

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import logging
 import socket
+import ssl
 import threading
 import time
+import urllib.request
 from typing import Any
 
 import pytest
@@ -106,6 +108,46 @@ def test_a_read_is_tried_again(cluster: Cluster) -> None:
         cluster.fault("status", path="/version", status=502, times=2)
         cluster.fault("reset", path="/version", at=3)
         assert pve.get("/version")["release"]
+
+
+@pytest.mark.parametrize("status", [500, 502, 503])
+def test_a_login_is_tried_again(cluster: Cluster, status: int) -> None:
+    """Would catch a run that ends because the first node's web server was just restarting."""
+    before = len(cluster.log)
+    cluster.fault(kind="status", status=status, method="POST", path=".*/access/ticket", times=2)
+    with by_password(cluster) as pve:
+        assert pve.get("/version")["version"]
+    assert [row["path"] for row in cluster.log[before:]].count("/access/ticket") == 3
+
+
+def test_a_read_that_keeps_failing_ends_with_the_api_s_own_sentence(cluster: Cluster) -> None:
+    """Would catch a wait's words in place of the error, which every caller looks at by its class."""
+    with by_password(cluster) as pve:
+        pve.get("/version")
+        before = len(cluster.log)
+        cluster.fault(kind="status", status=503, method="GET", path="/version", times=0)
+        with pytest.raises(errors.Busy, match="GET /version") as raised:
+            pve.get("/version")
+    assert raised.value.status == 503
+    assert [row["path"] for row in cluster.log[before:]].count("/version") == client.READ_TRIES
+
+
+@pytest.mark.parametrize("token", [False, True])
+def test_the_entrance_lets_a_plain_request_in(cluster: Cluster, token: bool) -> None:
+    """Would catch a fast way past the transport that is let in nowhere, or that knows the login before there is one."""
+    more: dict[str, Any] = {}
+    if token:
+        with by_password(cluster) as pve:
+            made = pve.post("/access/users/root@pam/token/plain", privsep=0)
+        more = {"password": None, "token_id": "plain", "token_secret": Secret(made["value"])}
+    with by_password(cluster, **more) as pve:
+        assert pve.entrance() == (cluster.hosts[0], {})
+        pve.get("/version")
+        host, headers = pve.entrance()
+        asked = urllib.request.Request(f"https://{host}/api2/json/nodes", headers=headers)
+        trusted = ssl.create_default_context(cafile=cluster.about["ca"])
+        with urllib.request.urlopen(asked, context=trusted, timeout=5) as answer:  # noqa: S310 - the simulator
+            assert answer.status == 200
 
 
 def test_an_answer_that_does_not_come_in_time_is_uncertain(cluster: Cluster) -> None:
