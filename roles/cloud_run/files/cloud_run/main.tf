@@ -154,35 +154,14 @@ resource "google_cloud_run_v2_service" "main" {
         }
       }
 
+      # That it listens is all that every image can be asked for; a release asks for more before it gives it users.
       startup_probe {
         period_seconds    = 5
         timeout_seconds   = 3
         failure_threshold = 24
 
-        dynamic "tcp_socket" {
-          for_each = each.value.health == null ? [true] : []
-
-          content {
-            port = each.value.port
-          }
-        }
-
-        dynamic "http_get" {
-          for_each = each.value.health != null && each.value.protocol == "http" ? [true] : []
-
-          content {
-            path = each.value.health
-            port = each.value.port
-          }
-        }
-
-        dynamic "grpc" {
-          for_each = each.value.health != null && each.value.protocol == "grpc" ? [true] : []
-
-          content {
-            service = each.value.health
-            port    = each.value.port
-          }
+        tcp_socket {
+          port = each.value.port
         }
       }
 

@@ -2,10 +2,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 locals {
-  writers = merge([for name, registry in var.registries : { for member in registry.writers : "${name} ${member}" => { registry = name, member = member } }]...)
-  readers = merge([for name, registry in var.registries : { for member in registry.readers : "${name} ${member}" => { registry = name, member = member } }]...)
-  grants  = merge([for name, build in var.builds : { for role in build.roles : "${name} ${role}" => { build = name, role = role } }]...)
-  secrets = merge([for name, secret in var.secrets : { for member in secret.readers : "${name} ${member}" => { secret = name, member = member } }]...)
+  # A service account's name has 30 characters at most.
+  accounts = { for name, _ in var.builds : name => length(name) <= 24 ? "build-${name}" : "build-${substr(name, 0, 15)}-${substr(sha256(name), 0, 8)}" }
+  writers  = merge([for name, registry in var.registries : { for member in registry.writers : "${name} ${member}" => { registry = name, member = member } }]...)
+  readers  = merge([for name, registry in var.registries : { for member in registry.readers : "${name} ${member}" => { registry = name, member = member } }]...)
+  grants   = merge([for name, build in var.builds : { for role in build.roles : "${name} ${role}" => { build = name, role = role } }]...)
+  secrets  = merge([for name, secret in var.secrets : { for member in secret.readers : "${name} ${member}" => { secret = name, member = member } }]...)
 }
 
 resource "google_artifact_registry_repository" "main" {
@@ -73,7 +75,7 @@ resource "google_artifact_registry_repository_iam_member" "reader" {
 resource "google_service_account" "build" {
   for_each = var.builds
 
-  account_id   = "build-${each.key}"
+  account_id   = local.accounts[each.key]
   display_name = "Cloud Build trigger ${each.key}"
 }
 
@@ -159,4 +161,17 @@ resource "google_secret_manager_secret_iam_member" "main" {
   secret_id = google_secret_manager_secret.main[each.value.secret].id
   role      = "roles/secretmanager.secretAccessor"
   member    = each.value.member
+}
+
+# The value is sent and kept nowhere: not in the state.
+resource "google_secret_manager_secret_version" "main" {
+  for_each = { for name, secret in var.secrets : name => secret if secret.version != null }
+
+  secret                 = google_secret_manager_secret.main[each.key].id
+  secret_data_wo         = var.secret_values[each.key]
+  secret_data_wo_version = each.value.version
+
+  lifecycle {
+    create_before_destroy = true
+  }
 }

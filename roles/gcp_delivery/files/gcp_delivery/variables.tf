@@ -80,18 +80,32 @@ variable "builds" {
   }
 
   validation {
-    condition     = alltrue([for name, _ in var.builds : can(regex("^[a-z][a-z0-9-]{0,22}[a-z0-9]$", name))])
-    error_message = "A trigger's name has 2 to 24 lower-case letters, digits and '-'."
+    condition     = alltrue([for name, _ in var.builds : can(regex("^[a-z][a-z0-9-]{0,62}[a-z0-9]$", name))])
+    error_message = "A trigger's name has 2 to 64 lower-case letters, digits and '-'."
   }
 }
 
 variable "secrets" {
-  description = "Secrets of Secret Manager by name, without their values; readers are members."
+  description = "Secrets of Secret Manager by name; readers are members. With version, a number, its value is taken from secret_values, and again when the number is another; without, somebody else puts it there."
   type = map(object({
+    version = optional(number)
     readers = optional(set(string), [])
   }))
   default  = {}
   nullable = false
+}
+
+variable "secret_values" {
+  description = "Values of secrets by name. They are sent to Secret Manager and are not in the state."
+  type        = map(string)
+  default     = {}
+  nullable    = false
+  sensitive   = true
+
+  validation {
+    condition     = alltrue([for name, secret in var.secrets : secret.version == null || contains(nonsensitive(keys(var.secret_values)), name)])
+    error_message = "A secret with a version has a value in secret_values."
+  }
 }
 
 variable "alert_emails" {

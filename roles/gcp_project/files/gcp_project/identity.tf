@@ -6,8 +6,12 @@ locals {
     for name, account in var.service_accounts : { for role in account.roles : "${name} ${role}" => { account = name, role = role } }
   ]...)
   issuers = { github = "https://token.actions.githubusercontent.com", gitlab = "https://gitlab.com" }
-  # The claim of a token that names the repository it was made for.
-  claims = { github = "repository", gitlab = "project_path" }
+  # What in a token names the repository, or the pod, that it was made for.
+  claims = {
+    github     = "assertion.repository"
+    gitlab     = "assertion.project_path"
+    kubernetes = "assertion['kubernetes.io']['namespace'] + '/' + assertion['kubernetes.io']['serviceaccount']['name']"
+  }
   # GitLab's ref is main; GitHub's is refs/heads/main, as it is written here.
   refs = {
     for name, entry in var.federation : name => {
@@ -58,19 +62,20 @@ resource "google_iam_workload_identity_pool_provider" "main" {
 
   attribute_mapping = {
     "google.subject"       = "assertion.sub"
-    "attribute.repository" = "assertion.${local.claims[each.value.kind]}"
+    "attribute.repository" = local.claims[each.value.kind]
     "attribute.provider"   = "'${each.key}'"
-    "attribute.signer"     = "'${each.key}/' + assertion.${local.claims[each.value.kind]}"
+    "attribute.signer"     = "'${each.key}/' + ${local.claims[each.value.kind]}"
   }
 
   # Without it every repository of the server could get a token of this pool.
   attribute_condition = join(" && ", compact([
-    "assertion.${local.claims[each.value.kind]} in ${jsonencode(each.value.repositories)}",
+    "${local.claims[each.value.kind]} in ${jsonencode(each.value.repositories)}",
     lookup(local.refs, each.key, ""),
   ]))
 
   oidc {
-    issuer_uri = coalesce(each.value.issuer, local.issuers[each.value.kind])
+    issuer_uri = coalesce(each.value.issuer, lookup(local.issuers, each.value.kind, null))
+    jwks_json  = each.value.keys
   }
 }
 

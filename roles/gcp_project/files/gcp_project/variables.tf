@@ -105,10 +105,11 @@ variable "service_accounts" {
 }
 
 variable "federation" {
-  description = "Who may act as a service account without a key, by name: pipelines of repositories on GitHub or GitLab. issuer is for a GitLab of one's own; refs (refs/heads/main) narrows it to branches or tags."
+  description = "Who may act as a service account without a key, by name: pipelines of repositories on GitHub or GitLab, or pods of a Kubernetes cluster elsewhere (kind kubernetes; repositories are then NAMESPACE/SERVICEACCOUNT). issuer is for a server of one's own, keys its public keys (a JWKS) when Google cannot fetch them there; refs (refs/heads/main) narrows it to branches or tags."
   type = map(object({
     kind            = string
     issuer          = optional(string)
+    keys            = optional(string)
     repositories    = set(string)
     refs            = optional(set(string), [])
     service_account = string
@@ -117,8 +118,13 @@ variable "federation" {
   nullable = false
 
   validation {
-    condition     = alltrue([for entry in var.federation : contains(["github", "gitlab"], entry.kind)])
-    error_message = "kind is github or gitlab."
+    condition     = alltrue([for entry in var.federation : contains(["github", "gitlab", "kubernetes"], entry.kind)])
+    error_message = "kind is github, gitlab or kubernetes."
+  }
+
+  validation {
+    condition     = alltrue([for entry in var.federation : entry.kind != "kubernetes" || (entry.issuer != null && length(entry.refs) == 0)])
+    error_message = "A cluster has an issuer of its own, and no refs."
   }
 
   validation {

@@ -24,8 +24,9 @@ resource "google_project_iam_member" "deployers" {
   for_each = var.deployers
 
   project = var.project
-  role    = "roles/container.developer"
-  member  = each.value
+  # To find the cluster; what they may do in it is said in the cluster (outputs: manifests).
+  role   = "roles/container.clusterViewer"
+  member = each.key
 }
 
 resource "google_container_cluster" "main" {

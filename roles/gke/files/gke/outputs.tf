@@ -37,8 +37,13 @@ output "node_service_account" {
 }
 
 output "storage_class" {
-  description = "The StorageClass of the platform's volumes, as the Kubernetes API takes it: what deploys into the cluster applies it."
-  value = {
+  description = "Name of the StorageClass of the platform's volumes."
+  value       = "${var.volumes}-balanced"
+}
+
+output "manifests" {
+  description = "What the cluster needs inside, as the Kubernetes API takes it: the StorageClass, and the rights of deployers. Who has the cluster first applies it."
+  value = concat([{
     apiVersion = "storage.k8s.io/v1"
     kind       = "StorageClass"
     metadata = {
@@ -54,5 +59,17 @@ output "storage_class" {
       var.volumes == "regional" ? { "replication-type" = "regional-pd" } : {},
       var.kms_key == null ? {} : { "disk-encryption-kms-key" = var.kms_key },
     )
-  }
+    }], [
+    for member, role in var.deployers : {
+      apiVersion = "rbac.authorization.k8s.io/v1"
+      kind       = "ClusterRoleBinding"
+      metadata   = { name = "deployer-${substr(sha256(member), 0, 8)}" }
+      roleRef    = { apiGroup = "rbac.authorization.k8s.io", kind = "ClusterRole", name = role }
+      subjects = [{
+        apiGroup = "rbac.authorization.k8s.io"
+        kind     = startswith(member, "group:") ? "Group" : "User"
+        name     = split(":", member)[1]
+      }]
+    }
+  ])
 }

@@ -254,14 +254,14 @@ variable "security_group" {
 }
 
 variable "deployers" {
-  description = "Members that deploy into the cluster with short-lived tokens of their own, such as serviceAccount:argocd@example.iam.gserviceaccount.com."
-  type        = set(string)
-  default     = []
+  description = "Who deploys into the cluster with short-lived tokens: member (such as serviceAccount:argocd@example.iam.gserviceaccount.com) and its role in the cluster (cluster-admin, admin, edit, view)."
+  type        = map(string)
+  default     = {}
   nullable    = false
 
   validation {
-    condition     = alltrue([for member in var.deployers : can(regex("^(user|group|serviceAccount|principal|principalSet):", member)) && !strcontains(member, "allUsers")])
-    error_message = "A member is user:, group:, serviceAccount:, principal: or principalSet: and its name."
+    condition     = alltrue([for member, _ in var.deployers : can(regex("^(user|group|serviceAccount):[^:]+$", member))])
+    error_message = "A member is user:, group: or serviceAccount: and an e-mail address."
   }
 }
 
