@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .base import Section, mebibytes
+from .mapping_machines import machines
 from .mapping_proxmox import proxmox
 from .platform import Host, Platform, group_name
 
@@ -38,7 +39,7 @@ def inventory(platform: Platform, file: str) -> Inventory:
     """What Ansible gets to see of a platform."""
     made = Inventory()
     made.everywhere = _everywhere(platform, file)
-    for build in (_hypervisors, _machines, _servers, _functions, proxmox):
+    for build in (_hypervisors, _machines, _servers, _functions, proxmox, machines):
         build(platform, made)
     return made
 
