@@ -33,7 +33,6 @@ HOOKS = [
     'chroot "$1" systemctl -q enable systemd-networkd.service ssh.service',
     f'chroot "$1" systemctl -q mask {" ".join(MASKED)}',
     'chroot "$1" systemctl -q set-default multi-user.target',
-    'chmod 755 "$1/usr/local/sbin/lab-init"',
     'rm -f "$1"/etc/ssh/ssh_host_* "$1"/var/lib/dbus/machine-id "$1"/var/log/*.log "$1"/var/log/apt/*',
     'for file in machine-id hostname; do rm -f "$1/etc/$file"; : >"$1/etc/$file"; done',
     'ln -sf ../run/systemd/resolve/stub-resolv.conf "$1/etc/resolv.conf"',
@@ -74,10 +73,7 @@ def ensure(release: str, tell: Callable[[str], None]) -> str:
                 if old != archive:
                     old.unlink()
         tell(f"load the image of Debian {release}")
-        run(
-            "podman", "import", "--quiet", "--change", 'CMD ["/usr/local/sbin/lab-init"]',
-            "--change", "STOPSIGNAL SIGRTMIN+3", archive, name,
-        )  # fmt: skip
+        run("podman", "import", "--quiet", "--change", "STOPSIGNAL SIGRTMIN+3", archive, name)
         return name
 
 

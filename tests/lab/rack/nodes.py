@@ -29,6 +29,7 @@ class Node:
     """What a node is made of. `seed` is the content of its cloud-init drive by file name."""
 
     name: str
+    hostname: str
     image: str
     cards: list[Card] = field(default_factory=list)
     seed: dict[str, str] = field(default_factory=dict)
@@ -54,51 +55,76 @@ class Rack:
 
     def names(self) -> list[str]:
         folder = self.state / "nodes"
-        return sorted(entry.name for entry in folder.iterdir()) if folder.is_dir() else []
+        return (
+            sorted(entry.name for entry in folder.iterdir() if (entry / "node.json").exists())
+            if folder.is_dir()
+            else []
+        )
 
-    def get(self, node: str) -> Node:
-        file = self._folder(node) / "node.json"
-        if not file.exists():
-            known = ", ".join(self.names()) or "none"
-            raise LabError(f"There is no node {node} in the lab {self.name}; its nodes: {known}.")
-        data: dict[str, Any] = json.loads(file.read_text())
-        data["cards"] = [Card(**card) for card in data["cards"]]
-        return Node(**data)
+    def get(self, wanted: str) -> Node:
+        """A node by its name, or by that which it calls itself."""
+        for name in self.names():
+            data: dict[str, Any] = json.loads((self._folder(name) / "node.json").read_text())
+            if wanted in (name, data["hostname"]):
+                return Node(**{**data, "cards": [Card(**card) for card in data["cards"]]})
+        known = ", ".join(self.names()) or "none"
+        raise LabError(f"There is no node {wanted} in the lab {self.name}; its nodes: {known}.")
 
     def start(self, node: Node) -> None:
-        """Boot it; a node that exists takes over what changed in its cards, disks and seed."""
+        """Boot it; a node that exists takes over what changed in its cards, disks, sizes and seed."""
+        self._furnish(node)
+        if self.exists(node.name):
+            self._limit(node)
+            run("podman", "start", self.container(node.name))
+            return
+        try:
+            run(*self._run_command(node))
+        except LabError:
+            run("podman", "rm", "--force", "--volumes", "--ignore", self.container(node.name))
+            raise
+
+    def update(self, node: Node) -> None:
+        """Give a node that runs what can be given to it without a restart: cards, disks and their sizes."""
+        self._furnish(node)
+        run("podman", "exec", self.container(node.name), "/var/lib/lab/disks")
+
+    def _furnish(self, node: Node) -> None:
         folder = self._folder(node.name)
-        seed = folder / "seed"
+        seed = folder / "drive" / "seed"
         seed.mkdir(parents=True, exist_ok=True)
         for name, content in node.seed.items():
             (seed / name).write_text(content)
         network.plug(self.netns, self.container(node.name), node.cards)
-        disks = [f"{name}:{MAJOR_LOOP}:{self._loop(node.name, name, size)}" for name, size in node.disks.items()]
-        known = json.loads((folder / "node.json").read_text()) if (folder / "node.json").exists() else None
+        lines = ["#!/bin/sh", "# Make the disks that the lab gave this node."]
+        for disk, size in node.disks.items():
+            minor = self._loop(node.name, disk, size)
+            lines.append(
+                f"[ -b /dev/{disk} ] || mknod -m 660 /dev/{disk} b {MAJOR_LOOP} {minor} && chgrp disk /dev/{disk}"
+            )
+        disks = folder / "drive" / "disks"
+        disks.write_text("\n".join([*lines, ""]))
+        disks.chmod(0o755)
         (folder / "node.json").write_text(json.dumps(asdict(node)))
-        if not self.exists(node.name):
-            try:
-                run(*self._run_command(node, seed, disks))
-            except LabError:
-                run("podman", "rm", "--force", "--volumes", "--ignore", self.container(node.name))
-                raise
-            return
-        if known is not None and disks != json.loads((folder / "disks.json").read_text()):
-            raise LabError(f"The disks of the node {node.name} changed while it exists: destroy it first.")
-        run("podman", "start", self.container(node.name))
 
-    def _run_command(self, node: Node, seed: Path, disks: list[str]) -> list[str]:
-        (self._folder(node.name) / "disks.json").write_text(json.dumps(disks))
+    def _limit(self, node: Node) -> None:
+        limits = [f"--memory={node.memory}m"] if node.memory else []
+        limits += [f"--cpus={node.cores}"] if node.cores else []
+        if limits:
+            run("podman", "update", *limits, self.container(node.name))
+
+    def _run_command(self, node: Node) -> list[str]:
         here = machine()
         name = self.container(node.name)
-        limits = []
+        drive = self._folder(node.name) / "drive"
+        limits = [f"--memory={node.memory}m"] if node.memory else []
+        limits += [f"--cpus={node.cores}"] if node.cores else []
         if not here.may_raise_limits:
-            limits = ["--ulimit", f"nofile={here.open_files}:{here.open_files}"]
-            limits += ["--ulimit", f"nproc={here.processes}:{here.processes}"] if here.processes > 0 else []
+            limits += [f"--ulimit=nofile={here.open_files}:{here.open_files}"]
+            limits += [f"--ulimit=nproc={here.processes}:{here.processes}"] if here.processes > 0 else []
         return [
             # crun refuses hybrid cgroups.
             "podman", *([] if here.unified_cgroups else ["--runtime", "runc"]), "run", "--detach", "--name", name,
-            "--label", f"socle.lab={self.name}", "--hostname", node.name, "--network", f"ns:/run/netns/{name}",
+            "--label", f"socle.lab={self.name}", "--hostname", node.hostname, "--network", f"ns:/run/netns/{name}",
             # podman would write these anew at each start, over what a role wrote.
             "--no-hosts",
             # Without a namespace for cgroups, systemd mounts hierarchies for the whole machine; and podman's own
@@ -108,11 +134,10 @@ class Rack:
             # `reboot` in a node ends its first process.
             "--restart=always", "--stop-signal", "SIGRTMIN+3", "--pids-limit=-1", *limits,
             "--tmpfs", "/run:mode=755,exec", "--tmpfs", "/run/lock", "--tmpfs", "/tmp:mode=1777,exec",
-            "--env", "container=podman", "--env", f"LAB_DISKS={' '.join(disks)}",
-            *(["--memory", f"{node.memory}m"] if node.memory else []),
-            *(["--cpus", str(node.cores)] if node.cores else []),
+            "--env", "container=podman",
             "--volume", f"{modules.folder(self.state)}:/lib/modules:ro",
-            "--volume", f"{seed}:/var/lib/cloud/seed/nocloud:ro",
+            "--volume", f"{drive}:/var/lib/lab:ro", "--volume", f"{drive / 'seed'}:/var/lib/cloud/seed/nocloud:ro",
+            "--volume", f"{HERE / 'lab-init'}:/usr/local/sbin/lab-init:ro",
             *(word for path in VOLUMES for word in ("--volume", path)),
             node.image, "/usr/local/sbin/lab-init",
         ]  # fmt: skip
@@ -148,24 +173,48 @@ class Rack:
         found: list[dict[str, Any]] = json.loads(run("ip", "-n", self.container(node), "-json", "address", "show"))
         return found
 
-    def resize(self, node: str, *, memory: int, cores: float) -> None:
-        run("podman", "update", "--memory", f"{memory}m", "--cpus", str(cores), self.container(node))
+    def snapshot(self, node: str, name: str) -> None:
+        """Keep what its system disk holds as an image, and its other disks as files beside it."""
+        run("podman", "commit", "--quiet", self.container(node), self._snapshot_image(node, name))
+        for file in self.storage.glob(f"{node}.*.img"):
+            run("cp", "--sparse=always", file, f"{file}.{name}")
 
-    def snapshot(self, node: str, name: str) -> str:
-        """Keep what its system disk holds as an image."""
-        image = f"localhost/socle/snapshot:{self.netns}-{node}-{name}".lower()
-        run("podman", "commit", "--quiet", self.container(node), image)
-        return image
+    def rollback(self, node: Node, name: str) -> None:
+        """Take a node that is stopped back; it boots from the snapshot's image from now on."""
+        run("podman", "rm", "--force", "--time", "0", "--volumes", "--ignore", self.container(node.name))
+        node.image = self._snapshot_image(node.name, name)
+        for file in self.storage.glob(f"{node.name}.*.img.{name}"):
+            # In place, because the loop device holds on to the file.
+            run(
+                "dd",
+                f"if={file}",
+                f"of={str(file).removesuffix(f'.{name}')}",
+                "conv=notrunc,sparse",
+                "bs=1M",
+                "status=none",
+            )
+        (self._folder(node.name) / "node.json").write_text(json.dumps(asdict(node)))
+
+    def forget_snapshot(self, node: str, name: str) -> None:
+        """Its image goes when nothing stands on it."""
+        run("podman", "rmi", self._snapshot_image(node, name), check=False)
+        for file in self.storage.glob(f"{node}.*.img.{name}"):
+            file.unlink()
+
+    def _snapshot_image(self, node: str, name: str) -> str:
+        return f"localhost/socle/snapshot:{self.netns}-{node}-{name}".lower()
 
     def destroy(self, node: str) -> None:
         """The node with all that it had; it is no error when a part of it is missing already."""
         run("podman", "rm", "--force", "--time", "0", "--volumes", "--ignore", self.container(node))
         network.remove(self.container(node))
-        for file in self.storage.glob(f"{node}.*.img"):
+        for file in self.storage.glob(f"{node}.*.img*"):
             _detach(file)
             file.unlink()
-        for image in run("podman", "images", "--format", "{{.Repository}}:{{.Tag}}").split():
-            if image.startswith(f"localhost/socle/snapshot:{self.netns}-{node}-".lower()):
+        for image in run(
+            "podman", "images", "--format", "{{.Repository}}:{{.Tag}}", "localhost/socle/snapshot"
+        ).split():
+            if image.startswith(self._snapshot_image(node, "")):
                 run("podman", "rmi", "--force", image)
         shutil.rmtree(self._folder(node), ignore_errors=True)
 
@@ -175,16 +224,8 @@ class Rack:
         names = {name.removeprefix(prefix) for name in known.split()} | set(self.names())
         if names:
             tell(f"remove {len(names)} nodes")
-            run(
-                "podman",
-                "rm",
-                "--force",
-                "--time",
-                "0",
-                "--volumes",
-                "--ignore",
-                *(prefix + name for name in sorted(names)),
-            )
+            containers = [prefix + name for name in sorted(names)]
+            run("podman", "rm", "--force", "--time", "0", "--volumes", "--ignore", *containers)
         for name in sorted(names):
             self.destroy(name)
 

@@ -42,7 +42,7 @@ def node(
     )  # fmt: skip
     identity = hashlib.sha256((network + user).encode()).hexdigest()[:20]
     seed = {"user-data": user, "network-config": network, "meta-data": f"instance-id: {identity}\n"}
-    return Node(name, image, cards, seed, disks or {}, address=address or public_address, user=USER)
+    return Node(name, name, image, cards, seed, disks or {}, address=address or public_address, user=USER)
 
 
 def _card(card: Card, ip: str, network: str, *, gateway: bool) -> str:

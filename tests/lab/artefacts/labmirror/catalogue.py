@@ -97,12 +97,13 @@ class Single:
 
 @dataclass(frozen=True)
 class FromModule:
-    """One file out of a Go module."""
+    """One file out of a Go module. It has no checksum upstream: `holds` is how a portal's page is told from it."""
 
     name: str
     pin: Pin
     module: str
     path: str
+    holds: str
 
 
 Item = Image | Repository | Archive | Single | FromModule
@@ -346,7 +347,13 @@ def _files(made: _Programs, arch: str) -> list[Item]:
             {f"bin/{name}": program for name, program in made.containerd.items()},
         ),
         Single(kubectl, made.kubernetes["kubectl"]),
-        FromModule(manifest, made.flannel.pin, "github.com/flannel-io/flannel", "Documentation/kube-flannel.yml"),
+        FromModule(
+            manifest,
+            made.flannel.pin,
+            "github.com/flannel-io/flannel",
+            "Documentation/kube-flannel.yml",
+            "kind: DaemonSet",
+        ),
     ]
 
 

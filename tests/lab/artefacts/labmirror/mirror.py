@@ -244,9 +244,10 @@ def fetched(store: Store, upstream: Upstream, item: Item, arch: str) -> Record:
         files = upstream.repository(store, item.name, wanted, arch)
     else:
         ending = "" if isinstance(item, FromModule) else item.checksum
-        files = {item.name: upstream.file(store, item.name, ending)}
-        if ending:
-            files[item.name + ending] = upstream.file(store, item.name + ending)
+        files = upstream.file(store, item.name, ending)
+        if isinstance(item, FromModule) and item.holds not in files[item.name].read_text(errors="replace"):
+            files[item.name].unlink()
+            raise Silent(f"{item.name}: what came does not hold {item.holds!r}")
     return Record(
         item.name, kind, "upstream", key, files={name: store.place(path, name) for name, path in files.items()}
     )

@@ -34,7 +34,6 @@ DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 INDEXES = (INDEX, DOCKER_LIST)
 ACCEPT = ", ".join((INDEX, MANIFEST, DOCKER_LIST, DOCKER_MANIFEST))
 ATTEMPTS = 3
-TEXT_LIMIT = 1 << 20
 # Names of images that are served by a host of another name.
 SERVED_BY = {"docker.io": "https://registry-1.docker.io"}
 
@@ -77,28 +76,25 @@ class Upstream:
             blobs.append(descriptor)
         return top, blobs
 
-    def file(self, store: Store, name: str, checksum: str = "") -> Path:
-        """Fetch a file to a place of its own; with `checksum`, only if the file beside it of that ending agrees."""
-        host, path = name.split("/", maxsplit=1)
-        with store.writing() as (handle, found):
-            self._download(host, f"/{path}", handle)
-        if checksum:
-            told = self.text(name + checksum).split()
-            wanted = told[0].lower() if told else ""
+    def file(self, store: Store, name: str, ending: str = "") -> dict[str, Path]:
+        """Fetch a file, and with `ending` the checksum beside it, which must agree; each to a place of its own."""
+        found = {name: self._keep(store, name)}
+        if not ending:
+            return found
+        try:
+            found[name + ending] = self._keep(store, name + ending)
+            wanted = found[name + ending].read_text(errors="replace")[:64].lower()
             if not re.fullmatch(r"[0-9a-f]{64}", wanted):
-                found.unlink()
-                raise Silent(f"{name}{checksum}: what is there is no checksum")
-            if digest_of(found) != f"sha256:{wanted}":
-                found.unlink()
+                raise Silent(f"{name}{ending}: what came is no checksum")
+            if digest_of(found[name]) != f"sha256:{wanted}":
                 raise Trouble(
-                    f"{name}: its SHA-256 is not the one that {checksum} beside it says ({wanted}): "
+                    f"{name}: its SHA-256 is not the one that {ending} beside it says ({wanted}): "
                     "nothing was kept; try again later"
                 )
+        except BaseException:
+            _forget(found)
+            raise
         return found
-
-    def text(self, name: str) -> str:
-        """A small text."""
-        return self._bytes(name, TEXT_LIMIT).decode(errors="replace")
 
     def repository(self, store: Store, name: str, wanted: Mapping[str, str | None], arch: str) -> dict[str, Path]:
         """Fetch packages of a flat repository by name and version (None: the newest), and its indexes as signed."""
@@ -106,8 +102,7 @@ class Upstream:
         try:
             self._repository(store, name, wanted, arch, found)
         except BaseException:
-            for path in found.values():
-                path.unlink(missing_ok=True)
+            _forget(found)
             raise
         return found
 
@@ -120,7 +115,7 @@ class Upstream:
         index = found[f"{name}/Packages"]
         summed = digest_of(index).removeprefix("sha256:")
         if "BEGIN PGP SIGNED MESSAGE" not in signed:
-            raise Silent(f"{name}/InRelease: what came is not signed")
+            raise Silent(f"{name}/InRelease: what came is not a signed index")
         if not re.search(rf"^ {summed} +{index.stat().st_size} +(\./)?Packages$", signed, re.M):
             raise Trouble(
                 f"{name}/Packages: not the file that InRelease names: nothing was kept; "
@@ -151,6 +146,12 @@ class Upstream:
         with store.writing() as (handle, path):
             told = self._download(host, f"/v2/{repository}/manifests/{reference}", handle, repository)
         digest = digest or told.get("Docker-Content-Digest", "")
+        if digest and digest_of(path) != digest:
+            path.unlink()
+            raise Trouble(
+                f"{host}/{repository}: manifest {reference} is not what its digest {digest} says: "
+                "nothing was kept; try again later"
+            )
         try:
             content = json.loads(path.read_bytes())
             media_type = content.get("mediaType") or told.get("Content-Type", "").split(";")[0]
@@ -168,14 +169,6 @@ class Upstream:
         with store.writing() as (handle, path):
             self._download(host, f"/v2/{repository}/blobs/{wanted.digest}", handle, repository)
         store.adopt(path, wanted.media_type, wanted.digest)
-
-    def _bytes(self, name: str, limit: int) -> bytes:
-        host, path = name.split("/", maxsplit=1)
-        with self._asked(host, f"/{path}", "") as answer:
-            content: bytes = answer.read(limit + 1)
-        if len(content) > limit:
-            raise Silent(f"{name}: more than {limit >> 10} KiB, wanted a small text")
-        return content
 
     def _download(self, host: str, path: str, handle: IO[bytes], repository: str = "") -> Mapping[str, str]:
         """Everything of an address into a file, again from the start if the line breaks."""
@@ -254,6 +247,11 @@ class Upstream:
         with self._request(f"{told['realm']}?{query}", "") as answer:
             said = json.load(answer)
         return str(said.get("token") or said.get("access_token") or "")
+
+
+def _forget(found: Mapping[str, Path]) -> None:
+    for path in found.values():
+        path.unlink(missing_ok=True)
 
 
 def split(name: str) -> tuple[str, str, str]:
