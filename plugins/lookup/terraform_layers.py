@@ -40,8 +40,8 @@ EXAMPLES = r"""
 RETURN = r"""
 _list:
   description:
-    - One entry for each layer, with C(name), C(source) (the folder of its files), C(variables), C(inputs) (by variable, each
-      with C(layer) and C(output)), C(needs) (layers that come first) and C(protected) (kinds that are not destroyed
+    - One entry for each layer, with C(name), C(source) (the folder of its files), C(variables), C(inputs) (by variable,
+      each with C(layer) and C(output)), C(needs) (layers that come first) and C(protected) (kinds that are not destroyed
       unless named).
   type: list
   elements: dict

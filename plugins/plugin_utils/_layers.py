@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Private to the collection socle.platform: do not import it from outside.
-"""A Terraform layer as data: its role's variables are its variables, and meta/layer.yml says what joins it to others."""
+"""A Terraform layer as data: its role's variables are its variables, meta/layer.yml says what joins it to others."""
 
 from __future__ import annotations
 
