@@ -81,6 +81,13 @@ GCP_REGIONS = (
     "us-west3",
     "us-west4",
 )
+# The zones of a region that a regional cluster may lie in, 2026-11; a, b and c where nothing is said.
+GCP_ZONES = {
+    "europe-west1": ("b", "c", "d"),
+    "us-central1": ("a", "b", "c", "f"),
+    "us-east1": ("b", "c", "d"),
+}
+GCP_ZONES_ELSEWHERE = ("a", "b", "c")
 AWS_REGIONS = (
     "af-south-1",
     "ap-east-1",
