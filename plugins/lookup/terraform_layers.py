@@ -41,7 +41,7 @@ RETURN = r"""
 _list:
   description:
     - One entry for each layer, with C(name), C(source) (the folder of its files), C(variables), C(inputs) (by variable,
-      each with C(layer) and C(output)), C(needs) (layers that come first) and C(protected) (kinds that are not destroyed
+      each with C(layer) and C(output)), C(needs) (layers that come first) and C(protected) (kinds not to be destroyed
       unless named).
   type: list
   elements: dict
