@@ -78,9 +78,8 @@ def write(package: Package, arch: str, programs: Mapping[str, Path], out: IO[byt
         if package.postinst:
             add_bytes(tar, "./postinst", package.postinst.encode(), 0o755)
     with tarfile.open(fileobj=scratch, mode="w", format=tarfile.GNU_FORMAT) as tar:
-        names = [*programs, *package.texts, *(f"{folder}/." for folder in package.folders)]
         add_folder(tar, "./")
-        for folder in parents(names):
+        for folder in sorted({*parents([*programs, *package.texts, *package.folders]), *package.folders}):
             add_folder(tar, f"./{folder}")
         for name, path in sorted(programs.items()):
             add_program(tar, f"./{name}", path)
