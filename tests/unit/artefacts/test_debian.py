@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from labmirror.catalogue import Catalogue, Package, Program, catalogue
+from labmirror.catalogue import Catalogue, Package, Pin, Program, catalogue
 from labmirror.debian import paragraphs, stanza, write
 from labmirror.mirror import Mirror
 from labmirror.server import serving
@@ -71,9 +71,7 @@ def test_the_kubelets_package_starts_it_where_systemd_runs(tmp_path: Path) -> No
 
 def test_the_same_programs_give_the_same_package(tmp_path: Path) -> None:
     """Would catch times or owners of this machine in a package: its digest would change with every run."""
-    package = Package(
-        "a", "1", "A thing", {"usr/bin/a": Program("a", official("kubeadm").programs["usr/bin/kubeadm"].pin, "p", "1")}
-    )
+    package = Package("a", "1", "A thing", {"usr/bin/a": Program("a", Pin("a-1", {}, (".",)), ".", "1")})
     assert made(package, tmp_path / "one").read_bytes() == made(package, tmp_path / "two").read_bytes()
 
 
@@ -103,7 +101,8 @@ def apt(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
     (root / "apt.conf").write_text(
         f'Dir::Etc "{root}/etc";\nDir::Etc::sourcelist "{root}/sources";\nDir::Etc::sourceparts "-";\n'
         f'Dir::State::lists "{root}/lists";\nDir::State::status "{root}/status";\nDir::Cache "{root}/cache";\n'
-        f'APT::Architecture "amd64";\nAPT::Architectures {{ "amd64"; }};\nAPT::Sandbox::User "root";\nAcquire::Languages "none";\n'
+        f'APT::Architecture "amd64";\nAPT::Architectures {{ "amd64"; }};\n\n'
+        'APT::Sandbox::User "root";\nAcquire::Languages "none";\n'
         'Acquire::http::Proxy "DIRECT";\nDebug::NoLocking "true";\n'
     )
 
@@ -120,7 +119,7 @@ def test_apt_accepts_the_repository_by_its_key_and_nothing_else(
     small: Catalogue,
     tmp_path: Path,
 ) -> None:
-    """Would catch a repository that nodes can use only with their checks off, or an index changed under its signature."""
+    """Would catch a repository usable only with checks off, or an index that can be changed under its signature."""
     filled = mirror()
     filled.fill(small)
     key = filled.store.file(f"{REPOSITORY}/Release.key")

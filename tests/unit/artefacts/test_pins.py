@@ -53,7 +53,7 @@ def test_nothing_in_the_environment_weakens_verification(
 def test_verification_that_is_off_is_refused(go: Path, tmp_path: Path) -> None:
     """Would catch modules being built that nothing vouches for."""
     go.write_text(go.read_text().replace("sums.example", "off"))
-    with pytest.raises(Trouble, match="GOSUMDB is off.*unset it"):
+    with pytest.raises(Trouble, match=r"GOSUMDB is off.*unset it"):
         toolchain(tmp_path)
 
 
