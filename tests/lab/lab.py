@@ -14,9 +14,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+sys.path.insert(0, str(Path(__file__).resolve().parent / "pve"))
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from rack import proxy, seeds  # the package lies beside this file
+from rack import hypervisors, images, proxy, seeds  # the package lies beside this file
 from rack.command import LabError, inside  # as above
 from rack.host import cache_folder, require  # as above
 from rack.lab import DEFAULT, Lab  # as above
@@ -24,7 +25,7 @@ from rack.nodes import ssh_options  # as above
 
 
 def up(lab: Lab, args: argparse.Namespace) -> None:
-    lab.up()
+    lab.up_with_hypervisors(dict(args.hypervisor) or hypervisors.DEFAULT)
     lab.tell(f"The lab {lab.name} is up.")
 
 
@@ -115,6 +116,17 @@ def serve_packages(lab: Lab, args: argparse.Namespace) -> None:
     proxy.serve(lab.netns, proxy.ADDRESS, cache_folder("packages"), set(args.hosts))
 
 
+def serve_hypervisors(lab: Lab, args: argparse.Namespace) -> None:
+    hypervisors.serve(lab.rack, dict(args.servers), lambda release: images.ensure(release, lab.tell))
+
+
+def _named(text: str) -> tuple[str, str]:
+    name, equals, address = text.partition("=")
+    if not equals or not name or not address:
+        raise argparse.ArgumentTypeError(f"{text!r}: write it as NAME=ADDRESS")
+    return name, address
+
+
 def _must_be_up(lab: Lab) -> None:
     if not lab.is_up():
         raise LabError(f"The lab {lab.name} is not up: `make lab-up`.")
@@ -130,9 +142,12 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
         added.set_defaults(function=function)
         return added
 
-    command(up, "make it; finishes what was left half-made")
+    for function, text in ((up, "make it; finishes what was left half-made"), (reset, "down, then up")):
+        command(function, text).add_argument(
+            "--hypervisor", action="append", default=[], type=_named, metavar="NAME=ADDRESS",
+            help="a server of the rack and its public address; default: those of inventories/lab",
+        )  # fmt: skip
     command(down, "remove all of it")
-    command(reset, "down, then up")
     command(status, "what runs").add_argument("--json", action="store_true")
     opened = command(ssh, "a shell, or one command, on a node")
     opened.add_argument("node")
@@ -148,6 +163,9 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     joined.add_argument("host")
     joined.add_argument("port", type=int)
     command(serve_packages, "the proxy for packages (started by up)", "serve-packages").add_argument("hosts", nargs="+")
+    command(serve_hypervisors, "the Proxmox API (started by up)", "serve-hypervisors").add_argument(
+        "servers", nargs="+", type=_named
+    )
     args = parser.parse_args(argv)
     if getattr(args, "command", None) and args.command[0] == "--":
         args.command = args.command[1:]

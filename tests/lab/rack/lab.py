@@ -15,8 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
-from . import images, network
-from .command import LabError, run
+from . import hypervisors, images, network
+from .command import LabError, inside, run
 from .daemons import Daemon
 from .host import mirrors, require
 from .nodes import Node, Rack
@@ -38,6 +38,7 @@ class Lab:
         self.netns = self.rack.netns
         self.key = self.state / "ssh" / "id_ed25519"
         self.packages = Daemon("packages", self.state)
+        self.pve = Daemon("hypervisors", self.state)
         self._output = output or sys.stderr
 
     def tell(self, text: str) -> None:
@@ -84,6 +85,20 @@ class Lab:
                     self.key.parent.mkdir(mode=0o700, exist_ok=True)
                     run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", f"lab {self.name}", "-f", self.key)
 
+    def up_with_hypervisors(self, addresses: dict[str, str]) -> None:
+        """And servers of a Proxmox cluster to come, on which machines can be made."""
+        self.up()
+        self.image()
+        with self.alone(), self.step(f"hypervisors {', '.join(addresses)}"):
+            for address in addresses.values():
+                run("ip", "-n", self.netns, "address", "replace", f"{address}/32", "dev", network.PUBLIC.name)
+            words = [f"{name}={address}" for name, address in addresses.items()]
+            argv = [sys.executable, str(PROGRAM), "--name", self.name, "serve-hypervisors", *words]
+            self.pve.start(
+                inside(self.netns, *argv),
+                lambda: all(_listens(self.netns, address, hypervisors.PORT) for address in addresses.values()),
+            )
+
     def image(self, release: str = images.NEWEST) -> str:
         with self.step(f"node image of Debian {release}"):
             return images.ensure(release, lambda text: self.tell(f"    {text}"))
@@ -100,6 +115,7 @@ class Lab:
             self._remove()
 
     def _remove(self) -> None:
+        self.pve.stop()
         self.rack.destroy_all(self.tell)
         self.packages.stop()
         for row in run("ip", "netns", "list").splitlines():

@@ -34,6 +34,7 @@ class Node:
     cards: list[Card] = field(default_factory=list)
     seed: dict[str, str] = field(default_factory=dict)
     disks: dict[str, int] = field(default_factory=dict)  # name in /dev -> MiB
+    aliases: dict[str, str] = field(default_factory=dict)  # name in /dev -> name in /dev/disk/by-id
     memory: int = 0  # MiB; 0 for as much as the machine has
     cores: float = 0
     address: str = ""
@@ -70,6 +71,9 @@ class Rack:
         known = ", ".join(self.names()) or "none"
         raise LabError(f"There is no node {wanted} in the lab {self.name}; its nodes: {known}.")
 
+    def known(self, name: str) -> Node | None:
+        return self.get(name) if (self._folder(name) / "node.json").exists() else None
+
     def start(self, node: Node) -> None:
         """Boot it; a node that exists takes over what changed in its cards, disks, sizes and seed."""
         self._furnish(node)
@@ -101,6 +105,8 @@ class Rack:
             lines.append(
                 f"[ -b /dev/{disk} ] || mknod -m 660 /dev/{disk} b {MAJOR_LOOP} {minor} && chgrp disk /dev/{disk}"
             )
+        for disk, alias in node.aliases.items():
+            lines.append(f"mkdir -p /dev/disk/by-id && ln -sf ../../{disk} /dev/disk/by-id/{alias}")
         disks = folder / "drive" / "disks"
         disks.write_text("\n".join([*lines, ""]))
         disks.chmod(0o755)

@@ -294,6 +294,8 @@ def resize(call: Call) -> Any:
             drive.options["size"] = disks.to_text(target)
             guest.conf[key] = drive.text()
             task.lines.append("Image resized.")
+            if guest.running:
+                call.backend.update(guest)
 
     return call.task("resize", guest.vmid, work)
 

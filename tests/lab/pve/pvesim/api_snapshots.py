@@ -63,6 +63,7 @@ def create(call: Call) -> Any:
             snap["parent"] = guest.conf["parent"]
         guest.snapshots[name] = snap
         guest.conf["parent"] = name
+        call.backend.snapshot(guest, name)
 
     return call.task("qmsnapshot", guest.vmid, work)
 
@@ -77,6 +78,7 @@ def delete(call: Call) -> Any:
         if name not in guest.snapshots:
             raise TaskError(f"snapshot '{name}' does not exist")
         parent = guest.snapshots.pop(name).get("parent")
+        call.backend.forget_snapshot(guest, name)
         for conf in (guest.conf, *guest.snapshots.values()):
             if conf.get("parent") == name:
                 if parent:
@@ -104,6 +106,7 @@ def rollback(call: Call) -> Any:
         guest.pending.clear()
         guest.deletes.clear()
         guest.conf["vmgenid"] = call.fleet.uuid()
+        call.backend.rollback(guest, name)
         if call.get("start"):
             guests.start_task(call, guest)
 

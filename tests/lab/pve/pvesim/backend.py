@@ -22,10 +22,22 @@ class Backend(Protocol):
         """Begin to stop it."""
 
     def alive(self, guest: Guest) -> bool:
-        """Whether it runs now."""
+        """Whether what was begun is done; raise RuntimeError with the reason when it failed."""
+
+    def update(self, guest: Guest) -> None:
+        """The configuration of a guest that runs has changed."""
 
     def destroy(self, guest: Guest) -> None:
         """Remove all of it."""
+
+    def snapshot(self, guest: Guest, name: str) -> None:
+        """Keep what its disks hold."""
+
+    def rollback(self, guest: Guest, name: str) -> None:
+        """Give it back what its disks held; it is stopped."""
+
+    def forget_snapshot(self, guest: Guest, name: str) -> None:
+        """Nothing goes back to this snapshot any more."""
 
     def interfaces(self, guest: Guest) -> list[dict[str, Any]] | None:
         """What its agent reports; None when no agent answers."""
@@ -51,6 +63,18 @@ class Nothing:
 
     def destroy(self, guest: Guest) -> None:
         self._up.discard(guest.vmid)
+
+    def update(self, guest: Guest) -> None:
+        pass
+
+    def snapshot(self, guest: Guest, name: str) -> None:
+        pass
+
+    def rollback(self, guest: Guest, name: str) -> None:
+        pass
+
+    def forget_snapshot(self, guest: Guest, name: str) -> None:
+        pass
 
     def interfaces(self, guest: Guest) -> list[dict[str, Any]] | None:
         loopback = [{"ip-address": "127.0.0.1", "ip-address-type": "ipv4", "prefix": 8}]

@@ -278,6 +278,7 @@ class Writer:
         lines += [f"transferred 0.0 B of {whole} (0.00%)", f"transferred {whole} of {whole} (100.00%)"]
         if not source.startswith("/"):
             lines[:0] = [f"create full clone of drive ({source})"]
+        volume.origin = origin.origin or origin.volid
         self._note(volume.volid, lines)
         return volume
 
@@ -441,6 +442,8 @@ def write(call: Call, guest: Guest, params: dict[str, Any]) -> list[str]:
             guest.pending[key] = value
         else:
             put(writer, key, value)
+    if guest.running:
+        call.backend.update(guest)
     return writer.lines
 
 

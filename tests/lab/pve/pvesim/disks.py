@@ -168,6 +168,7 @@ def copy_full(
     """A full copy on `where` = (node, storage)."""
     node, name = where
     volume, lines = allocate(fleet, site, node, name, vmid, source.size, fmt or source.format, kind)
+    volume.origin = source.origin or source.volid
     lines.append(f"allocated target volume '{volume.volid}'")
     if kind == "disk":
         whole = f"{source.size / GIB:.1f} GiB"
@@ -184,6 +185,7 @@ def copy_linked(fleet: Fleet, site: Site, node: str, source: Volume, vmid: int) 
     own = _name(storage, node, vmid, "disk", fmt)
     volid = f"{name}:{own}" if storage.type == "lvmthin" else f"{name}:{base}/{own}"
     volume = Volume(volid, source.size, fmt, vmid=vmid, parent=source.volid, ctime=int(fleet.clock.now()))
+    volume.origin = source.origin
     storage.on(node)[volid] = volume
     leaf = own.rpartition("/")[2]
     lines = [f"clone {base}: images, {leaf}, {vmid} to {leaf} (base=../{base})"]

@@ -153,8 +153,11 @@ def start_task(call: Call, guest: Guest, *, kind: str = "qmstart", skiplock: boo
             raise TaskError(f"start failed: {error}") from error
 
     def wait(_task: Task) -> float | None:
-        if not call.backend.alive(guest):
-            return 0.2
+        try:
+            if not call.backend.alive(guest):
+                return 0.2
+        except RuntimeError as error:
+            raise TaskError(f"start failed: {error}") from error
         node = call.site.nodes[guest.node]
         node.next_pid += 1
         guest.running, guest.paused = True, False

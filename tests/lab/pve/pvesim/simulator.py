@@ -26,6 +26,8 @@ class Settings:
     nodes: tuple[str, ...] = ("pve1",)
     cluster: str = ""
     address: str = "127.0.0.1"
+    # Nodes that do not listen on `address` but each on its own, all on `port`.
+    addresses: dict[str, str] = field(default_factory=dict)
     port: int = 0
     root_password: str = "secret"
     control_token: str = ""
@@ -55,12 +57,13 @@ class Simulator:
         self.authority = Authority(folder)
         self.listeners: dict[str, Listener] = {}
         for index, name in enumerate(settings.nodes):
-            certificate = self.authority.issue(name, [settings.address])
+            address = settings.addresses.get(name, settings.address)
+            certificate = self.authority.issue(name, [address])
             fleet.node(name).fingerprint = certificate.fingerprint
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(certificate.path)
-            port = settings.port + index if settings.port else 0
-            self.listeners[name] = Listener((settings.address, port), name, self.app, self.control, context)
+            port = settings.port + (0 if name in settings.addresses else index) if settings.port else 0
+            self.listeners[name] = Listener((address, port), name, self.app, self.control, context)
         self.control.remember()
 
     def start(self) -> None:
@@ -76,7 +79,7 @@ class Simulator:
         address = self.settings.address
         nodes = {
             name: {
-                "url": f"https://{address}:{listener.port}",
+                "url": f"https://{self.settings.addresses.get(name, address)}:{listener.port}",
                 "port": listener.port,
                 "fingerprint": self.fleet.node(name).fingerprint,
             }

@@ -86,6 +86,8 @@ class Volume:
     ctime: int = 0
     notes: str = ""
     protected: int = 0
+    # The name of the image that it was made of, through all copies.
+    origin: str = ""
     checksums: dict[str, str] = field(default_factory=dict)
 
 
