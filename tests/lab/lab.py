@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import select
 import socket
 import sys
@@ -25,7 +26,7 @@ from rack.nodes import ssh_options  # as above
 
 
 def up(lab: Lab, args: argparse.Namespace) -> None:
-    lab.up_with_hypervisors(dict(args.hypervisor) or hypervisors.DEFAULT)
+    lab.up_with_hypervisors(args.hypervisor or hypervisors.DEFAULT)
     lab.tell(f"The lab {lab.name} is up.")
 
 
@@ -117,14 +118,14 @@ def serve_packages(lab: Lab, args: argparse.Namespace) -> None:
 
 
 def serve_hypervisors(lab: Lab, args: argparse.Namespace) -> None:
-    hypervisors.serve(lab.rack, dict(args.servers), lambda release: images.ensure(release, lab.tell))
+    hypervisors.serve(lab.rack, args.servers, lambda release: images.ensure(release, lab.tell))
 
 
-def _named(text: str) -> tuple[str, str]:
-    name, equals, address = text.partition("=")
-    if not equals or not name or not address:
-        raise argparse.ArgumentTypeError(f"{text!r}: write it as NAME=ADDRESS")
-    return name, address
+def _server(text: str) -> hypervisors.Server:
+    match = re.fullmatch(r"([\w-]+)=([0-9.]+),([0-9.]+)", text)
+    if match is None:
+        raise argparse.ArgumentTypeError(f"{text!r}: write it as NAME=PUBLIC,RACK with its two addresses")
+    return hypervisors.Server(*match.groups())
 
 
 def _must_be_up(lab: Lab) -> None:
@@ -144,8 +145,8 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
 
     for function, text in ((up, "make it; finishes what was left half-made"), (reset, "down, then up")):
         command(function, text).add_argument(
-            "--hypervisor", action="append", default=[], type=_named, metavar="NAME=ADDRESS",
-            help="a server of the rack and its public address; default: those of inventories/lab",
+            "--hypervisor", action="append", default=[], type=_server, metavar="NAME=PUBLIC,RACK",
+            help="a server with its two addresses; default: those of inventories/lab",
         )  # fmt: skip
     command(down, "remove all of it")
     command(status, "what runs").add_argument("--json", action="store_true")
@@ -164,7 +165,7 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     joined.add_argument("port", type=int)
     command(serve_packages, "the proxy for packages (started by up)", "serve-packages").add_argument("hosts", nargs="+")
     command(serve_hypervisors, "the Proxmox API (started by up)", "serve-hypervisors").add_argument(
-        "servers", nargs="+", type=_named
+        "servers", nargs="+", type=_server
     )
     args = parser.parse_args(argv)
     if getattr(args, "command", None) and args.command[0] == "--":

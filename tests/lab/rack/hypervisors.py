@@ -5,34 +5,53 @@
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import signal
 import sys
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from pvesim.simulator import Settings, Simulator  # the simulator lies beside this package
+from pvesim.world import Node  # as above
 
 from .guests import Containers
+from .network import PUBLIC, RACK
 from .nodes import Rack
 
 PORT = 8006
-# As inventories/lab says.
-DEFAULT = {"compute1": "203.0.113.11", "compute2": "203.0.113.12", "storage1": "203.0.113.21"}
+
+
+@dataclass(frozen=True)
+class Server:
+    """A server of the rack, as it is when Proxmox has been installed: its name and its legs on both networks."""
+
+    name: str
+    public: str
+    rack: str
+
+
+# As inventories/lab says, and as the manifest derives addresses in the rack.
+DEFAULT = [
+    Server("compute1", "203.0.113.11", "10.10.10.1"),
+    Server("compute2", "203.0.113.12", "10.10.10.2"),
+    Server("storage1", "203.0.113.21", "10.10.20.1"),
+]
 ROOT_PASSWORD = "secret"
 ROOM = 8 << 40
 
 
-def serve(rack: Rack, addresses: dict[str, str], image: Callable[[str], str]) -> None:
+def serve(rack: Rack, servers: list[Server], image: Callable[[str], str]) -> None:
     """Until SIGTERM. What the books say is kept in a file, so that a new process goes on where this one ended."""
     folder = rack.state / "pve"
     folder.mkdir(mode=0o700, exist_ok=True)
     backend = Containers(rack, image)
     settings = Settings(
-        nodes=tuple(addresses),
-        addresses=addresses,
-        address=next(iter(addresses.values())),
+        nodes=tuple(server.name for server in servers),
+        addresses={server.name: server.public for server in servers},
+        address=servers[0].public,
         port=PORT,
         root_password=ROOT_PASSWORD,
     )
@@ -43,6 +62,8 @@ def serve(rack: Rack, addresses: dict[str, str], image: Callable[[str], str]) ->
     else:
         for site in simulator.fleet.sites:
             site.storages["local"].total = ROOM
+        for server in servers:
+            _wire(simulator.fleet.node(server.name), server)
     with simulator.app.lock:
         backend.adopt(simulator.fleet)
     stop = threading.Event()
@@ -56,6 +77,20 @@ def serve(rack: Rack, addresses: dict[str, str], image: Callable[[str], str]) ->
     simulator.stop()
     backend.close()
     _keep(simulator, books, -1)
+
+
+def _wire(node: Node, server: Server) -> None:
+    """Two bridges, as the role proxmox_node leaves them."""
+    for bridge, address in ((PUBLIC, server.public), (RACK, server.rack)):
+        network = ipaddress.ip_interface(bridge.gateway).network
+        node.interfaces[bridge.name] = {
+            **node.interfaces["vmbr0"],
+            "address": address,
+            "netmask": str(network.prefixlen),
+            "cidr": f"{address}/{network.prefixlen}",
+        }
+    node.address = server.public
+    node.hosts = node.hosts.replace(node.hosts.split()[2], server.public)
 
 
 def _keep(simulator: Simulator, books: Path, written: int) -> int:

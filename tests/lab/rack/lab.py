@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import secrets
 import shutil
 import sys
 import time
@@ -83,20 +84,23 @@ class Lab:
             if not self.key.exists():
                 with self.step("key"):
                     self.key.parent.mkdir(mode=0o700, exist_ok=True)
+                    (self.state / "vault-password").touch(mode=0o600)
+                    (self.state / "vault-password").write_text(secrets.token_urlsafe(24) + "\n")
                     run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", f"lab {self.name}", "-f", self.key)
 
-    def up_with_hypervisors(self, addresses: dict[str, str]) -> None:
+    def up_with_hypervisors(self, servers: list[hypervisors.Server]) -> None:
         """And servers of a Proxmox cluster to come, on which machines can be made."""
         self.up()
         self.image()
-        with self.alone(), self.step(f"hypervisors {', '.join(addresses)}"):
-            for address in addresses.values():
-                run("ip", "-n", self.netns, "address", "replace", f"{address}/32", "dev", network.PUBLIC.name)
-            words = [f"{name}={address}" for name, address in addresses.items()]
+        with self.alone(), self.step(f"hypervisors {', '.join(server.name for server in servers)}"):
+            for server in servers:
+                for bridge, address in ((network.PUBLIC, server.public), (network.RACK, server.rack)):
+                    run("ip", "-n", self.netns, "address", "replace", f"{address}/32", "dev", bridge.name)
+            words = [f"{server.name}={server.public},{server.rack}" for server in servers]
             argv = [sys.executable, str(PROGRAM), "--name", self.name, "serve-hypervisors", *words]
             self.pve.start(
                 inside(self.netns, *argv),
-                lambda: all(_listens(self.netns, address, hypervisors.PORT) for address in addresses.values()),
+                lambda: all(_listens(self.netns, server.public, hypervisors.PORT) for server in servers),
             )
 
     def image(self, release: str = images.NEWEST) -> str:
@@ -146,9 +150,9 @@ class Lab:
         return {
             **os.environ,
             "SOCLE_LAB": self.name,
-            "ANSIBLE_PRIVATE_KEY_FILE": str(self.key),
+            "ANSIBLE_VAULT_PASSWORD_FILE": str(self.state / "vault-password"),
             "ANSIBLE_SSH_ARGS": "-o ControlMaster=auto -o ControlPersist=60s -o StrictHostKeyChecking=accept-new "
-            f"-o UserKnownHostsFile={known} -o IdentitiesOnly=yes",
+            f"-o UserKnownHostsFile={known}",
         }
 
 

@@ -260,7 +260,7 @@ def _member(node: Any) -> dict[str, Any]:
         "name": node.name,
         "nodeid": str(node.nodeid),
         "quorum_votes": "1",
-        "ring0_addr": node.address,
+        **node.rings(),
     }
 
 
@@ -275,6 +275,12 @@ def _totem(site: Site) -> dict[str, Any]:
     return {**base, "link_mode": "passive", "secauth": "on", "version": "2", "interface": {"0": {"linknumber": "0"}}}
 
 
+def _links(call: Call) -> dict[str, str]:
+    """What the parameters link0, link1 ... name: an address, with or without its key, and more after a comma."""
+    given = {key[4:]: str(value) for key, value in call.params.items() if key.startswith("link") and key[4:].isdigit()}
+    return {number: text.partition(",")[0].removeprefix("address=") for number, text in given.items()}
+
+
 @route("POST /cluster/config")
 def create_cluster(call: Call) -> Any:
     if call.site.cluster:
@@ -286,6 +292,7 @@ def create_cluster(call: Call) -> Any:
             raise TaskError("cluster config '/etc/pve/corosync.conf' already exists")
         call.site.cluster = {"name": name, "version": 1}
         call.node.nodeid = call.get("nodeid", 1)
+        call.node.links = _links(call)
         task.lines += [
             "Corosync Cluster Engine Authentication key generator.",
             "Writing corosync config to /etc/pve/corosync.conf",
@@ -300,7 +307,7 @@ def join_info(call: Call) -> Any:
         raise ApiError(424, _NOT_CLUSTERED, newline=False)
     rows = []
     for node in call.site.nodes.values():
-        row = {"name": node.name, "nodeid": str(node.nodeid), "quorum_votes": "1", "ring0_addr": node.address}
+        row = {"name": node.name, "nodeid": str(node.nodeid), "quorum_votes": "1", **node.rings()}
         rows.append({**row, "pve_addr": node.address, "pve_fp": node.fingerprint})
     preferred = call.get("node", call.node.name)
     return {
@@ -322,7 +329,7 @@ def join(call: Call) -> Any:
             (site, node)
             for site in call.fleet.sites
             for node in site.nodes.values()
-            if host in (node.address, node.name) and node.online
+            if node.listens_on(host) and node.online
         ]
         if not found:
             raise TaskError(f"500 Can't connect to {host}:8006 (Network is unreachable)")
@@ -344,6 +351,7 @@ def join(call: Call) -> Any:
         if not site.quorum:
             raise TaskError("500 cluster not ready - no quorum?")
         task.lines.append("Request addition of this node")
+        call.node.links = _links(call)
         call.fleet.merge(site, call.node.name)
         site.cluster["version"] = site.cluster.get("version", 1) + 1
         task.lines.append("Join request OK, finishing setup locally")

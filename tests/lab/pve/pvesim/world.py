@@ -139,6 +139,17 @@ class Node:
     # Files outside any storage, by absolute path: their size in bytes.
     files: dict[str, int] = field(default_factory=dict)
     next_pid: int = 200
+    # The cluster's links by number; without any, the first one is the node's own address.
+    links: dict[str, str] = field(default_factory=dict)
+
+    def rings(self) -> dict[str, str]:
+        return {f"ring{number}_addr": address for number, address in (self.links or {"0": self.address}).items()}
+
+    def listens_on(self, host: str) -> bool:
+        addresses = {self.address, self.name, *self.links.values()}
+        return host in addresses | {
+            str(row.get("address", "")) for row in self.interfaces.values() if row.get("active")
+        }
 
 
 @dataclass
