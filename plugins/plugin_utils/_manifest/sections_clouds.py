@@ -205,6 +205,9 @@ class Kapsule(Cloud):
     services: Network = Field(default="10.32.0.0/20", description="Addresses of Services.")
     pools: dict[Label, NodePool] = Field(default={}, description="Node pools; one of three nodes when none is named.")
     cni: Literal["cilium", "calico", "kilo"] = Field(default="cilium", description="The network plugin.")
+    authorized_networks: dict[Key, Network] = Field(
+        default={}, description="Who reaches the control plane; only its own nodes when nobody is named."
+    )
     database: CloudDatabase | None = Field(default=None, description="A managed database.")
     registry: bool = Field(default=True, description="A container registry.")
     load_balancer_type: Literal["LB-S", "LB-GP-M", "LB-GP-L", "LB-GP-XL"] = Field(

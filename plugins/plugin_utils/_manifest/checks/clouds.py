@@ -65,14 +65,30 @@ def _kind(context: Context, path: Path, cloud: Any) -> None:
         context.error((*path, "pools"), "Autopilot has no pools of yours", "mode: standard beside it", key=True)
     if cloud.kind == "eks" and cloud.mode == "auto" and cloud.pools:
         context.error((*path, "pools"), "Auto Mode has no pools of yours", "mode: pools beside it", key=True)
-    if cloud.kind in ("gke", "eks"):
+    if cloud.kind in ("gke", "eks", "kapsule"):
+        # Google's layer takes it, the others do not.
+        say = context.warn if cloud.kind == "gke" else context.error
         for name, network in cloud.authorized_networks.items():
             if network == "0.0.0.0/0":
-                context.warn(
+                say(
                     (*path, "authorized_networks", name),
                     "everybody reaches the control plane",
                     "the networks of your people",
                 )
+    if cloud.kind in ("ecs", "eks"):
+        # Each zone has a subnet for load balancers, a /27 at least, and room for zones that are added later.
+        size = int(cloud.network.partition("/")[2])
+        most = {23: 4, 24: 2}.get(size, 6) if size <= 24 else 0
+        if cloud.zones > most > 0:
+            context.error(
+                (*path, "network"),
+                f"a /{size} has room for {most} zones, not for {cloud.zones}",
+                "a /22, or fewer zones",
+            )
+    if cloud.kind == "kapsule":
+        for name, pool in cloud.pools.items():
+            if pool.spot:
+                context.error((*path, "pools", name, "spot"), "Scaleway has no such nodes", "spot: false, or nothing")
     if cloud.kind in ("gke", "cloud_run") and cloud.create_project:
         for key in ("billing", "parent"):
             if getattr(cloud, key) is None and not context.written(*path, key):
