@@ -7,7 +7,7 @@ locals {
   hosts       = toset(concat([var.domain], flatten([for service in values(local.served) : service.hosts])))
 
   # What is under test is reached at a port of its own, or at a path of production's port.
-  by_path       = var.test_path != null
+  by_path = var.test_path != null
   # AWS takes 32 characters.
   group_names   = { for name in keys(var.services) : name => length("${var.name}-${name}") <= 26 ? "${var.name}-${name}" : "${substr("${var.name}-${name}", 0, 21)}-${substr(md5("${var.name}-${name}"), 0, 4)}" }
   test_networks = length(var.test_networks) > 0 ? var.test_networks : [var.cidr]
@@ -218,12 +218,13 @@ resource "aws_lb_target_group" "blue" {
   vpc_id               = var.vpc_id
   port                 = each.value.port
   protocol             = "HTTP"
+  protocol_version     = each.value.protocol == "grpc" ? "GRPC" : "HTTP1"
   target_type          = "ip"
   deregistration_delay = "30"
 
   health_check {
     path                = each.value.health
-    matcher             = "200-399"
+    matcher             = each.value.protocol == "grpc" ? "0-99" : "200-399"
     interval            = 10
     timeout             = 5
     healthy_threshold   = 2
@@ -243,12 +244,13 @@ resource "aws_lb_target_group" "green" {
   vpc_id               = var.vpc_id
   port                 = each.value.port
   protocol             = "HTTP"
+  protocol_version     = each.value.protocol == "grpc" ? "GRPC" : "HTTP1"
   target_type          = "ip"
   deregistration_delay = "30"
 
   health_check {
     path                = each.value.health
-    matcher             = "200-399"
+    matcher             = each.value.protocol == "grpc" ? "0-99" : "200-399"
     interval            = 10
     timeout             = 5
     healthy_threshold   = 2

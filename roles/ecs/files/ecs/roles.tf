@@ -12,9 +12,13 @@ locals {
     }]
   })
 
-  # The ARN of a secret, without the key within it: arn:aws:secretsmanager:region:account:secret:name[:key::]
-  secrets = { for name, service in var.services : name => distinct([for arn in values(service.secrets) : join(":", slice(split(":", arn), 0, min(7, length(split(":", arn))))) if strcontains(arn, ":secretsmanager:")]) }
-  params  = { for name, service in var.services : name => distinct([for arn in values(service.secrets) : arn if strcontains(arn, ":ssm:")]) }
+  reads_secrets = { for name, service in var.services : name => length(service.kept) > 0 || anytrue([for arn in values(service.secrets) : strcontains(arn, ":secretsmanager:")]) }
+  # The ARN of a secret without the key within it: arn:aws:secretsmanager:region:account:secret:name[:key::]
+  secrets = { for name, service in var.services : name => concat(
+    [for variable in keys(service.kept) : aws_secretsmanager_secret.main["${name}/${variable}"].arn],
+    distinct([for arn in values(service.secrets) : join(":", slice(split(":", arn), 0, 7)) if strcontains(arn, ":secretsmanager:")]),
+  ) }
+  params = { for name, service in var.services : name => distinct([for arn in values(service.secrets) : arn if strcontains(arn, ":ssm:")]) }
 }
 
 # What starts a task: fetches its own image and secrets, writes its own log.
@@ -55,7 +59,7 @@ resource "aws_iam_role_policy" "execution" {
           Resource = aws_ecr_repository.main[each.key].arn
         },
       ],
-      length(local.secrets[each.key]) == 0 ? [] : [{
+      !local.reads_secrets[each.key] ? [] : [{
         Sid      = "ReadItsSecrets"
         Effect   = "Allow"
         Action   = ["secretsmanager:GetSecretValue"]
@@ -67,7 +71,7 @@ resource "aws_iam_role_policy" "execution" {
         Action   = ["ssm:GetParameters"]
         Resource = local.params[each.key]
       }],
-      length(each.value.secrets) == 0 ? [] : [{
+      length(each.value.secrets) + length(each.value.kept) == 0 ? [] : [{
         Sid      = "DecryptThem"
         Effect   = "Allow"
         Action   = ["kms:Decrypt"]

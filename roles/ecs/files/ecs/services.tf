@@ -5,6 +5,9 @@ locals {
   # A place in the order of rules that no other service's coming or going moves.
   places = { for name, service in var.services : name => coalesce(service.priority, parseint(substr(md5(name), 0, 6), 16) % 10000) }
 
+  kept = merge([for name, service in var.services : {
+    for variable, version in service.kept : "${name}/${variable}" => { service = name, variable = variable, version = version }
+  }]...)
   served = { for name, service in var.services : name => service if service.port != null }
   own    = { for name, service in var.services : name => service if service.image == null }
   images = { for name, service in var.services : name => service.image == null ? "${aws_ecr_repository.main[name].repository_url}:${service.first_tag}" : service.image }
@@ -78,9 +81,12 @@ resource "aws_ecs_task_definition" "main" {
       stopTimeout            = 60
       linuxParameters        = { initProcessEnabled = true, capabilities = { drop = ["ALL"] } }
       environment            = [for name, value in each.value.environment : { name = name, value = value }]
-      secrets                = [for name, arn in each.value.secrets : { name = name, valueFrom = arn }]
-      mountPoints            = each.value.writable ? [] : [{ sourceVolume = "tmp", containerPath = "/tmp", readOnly = false }]
-      portMappings           = each.value.port == null ? [] : [{ name = "main", containerPort = each.value.port, protocol = "tcp" }]
+      secrets = concat(
+        [for name, arn in each.value.secrets : { name = name, valueFrom = arn }],
+        [for variable in keys(each.value.kept) : { name = variable, valueFrom = aws_secretsmanager_secret.main["${each.key}/${variable}"].arn }],
+      )
+      mountPoints  = each.value.writable ? [] : [{ sourceVolume = "tmp", containerPath = "/tmp", readOnly = false }]
+      portMappings = each.value.port == null ? [] : [{ name = "main", containerPort = each.value.port, protocol = "tcp" }]
       logConfiguration = {
         logDriver = "awslogs"
         options = {
@@ -117,7 +123,7 @@ resource "aws_ecs_service" "main" {
 
   deployment_configuration {
     strategy             = each.value.port == null ? "ROLLING" : var.strategy
-    bake_time_in_minutes = each.value.port == null ? null : tostring(var.bake_minutes)
+    bake_time_in_minutes = each.value.port == null || var.strategy == "ROLLING" ? null : tostring(var.bake_minutes)
 
     dynamic "canary_configuration" {
       for_each = each.value.port != null && var.strategy == "CANARY" ? [1] : []
@@ -182,11 +188,15 @@ resource "aws_ecs_service" "main" {
       container_port   = each.value.port
       target_group_arn = aws_lb_target_group.blue[each.key].arn
 
-      advanced_configuration {
-        alternate_target_group_arn = aws_lb_target_group.green[each.key].arn
-        production_listener_rule   = aws_lb_listener_rule.production[each.key].arn
-        test_listener_rule         = aws_lb_listener_rule.test[each.key].arn
-        role_arn                   = aws_iam_role.infrastructure.arn
+      dynamic "advanced_configuration" {
+        for_each = var.strategy == "ROLLING" ? [] : [1]
+
+        content {
+          alternate_target_group_arn = aws_lb_target_group.green[each.key].arn
+          production_listener_rule   = aws_lb_listener_rule.production[each.key].arn
+          test_listener_rule         = aws_lb_listener_rule.test[each.key].arn
+          role_arn                   = aws_iam_role.infrastructure.arn
+        }
       }
     }
   }
@@ -196,7 +206,7 @@ resource "aws_ecs_service" "main" {
     ignore_changes = [task_definition, desired_count]
   }
 
-  depends_on = [aws_iam_role_policy_attachment.infrastructure, aws_iam_role_policy.execution]
+  depends_on = [aws_iam_role_policy_attachment.infrastructure, aws_iam_role_policy.execution, aws_secretsmanager_secret_version.main]
 }
 
 resource "aws_appautoscaling_target" "main" {

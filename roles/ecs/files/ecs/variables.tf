@@ -6,8 +6,8 @@ variable "name" {
   type        = string
 
   validation {
-    condition     = can(regex("^[a-z][a-z0-9-]{0,19}$", var.name))
-    error_message = "The name is 1 to 20 lower-case letters, digits and '-', first a letter: it is part of names that AWS keeps short."
+    condition     = can(regex("^[a-z][a-z0-9-]{0,31}$", var.name)) && !endswith(var.name, "-")
+    error_message = "The name is 1 to 32 lower-case letters, digits and '-', first a letter, last no '-': load balancers take no more."
   }
 }
 
@@ -64,6 +64,7 @@ variable "services" {
     image        = optional(string)
     first_tag    = optional(string, "first")
     port         = optional(number)
+    protocol     = optional(string, "http")
     health       = optional(string, "/")
     paths        = optional(list(string), ["/*"])
     hosts        = optional(list(string), [])
@@ -75,6 +76,7 @@ variable "services" {
     cpu_target   = optional(number, 60)
     environment  = optional(map(string), {})
     secrets      = optional(map(string), {})
+    kept         = optional(map(number), {})
     command      = optional(list(string))
     writable     = optional(bool, false)
     policy_arns  = optional(list(string), [])
@@ -99,6 +101,10 @@ variable "services" {
     error_message = "min is 1 at least and not above max."
   }
   validation {
+    condition     = alltrue([for service in values(var.services) : contains(["http", "grpc"], service.protocol)])
+    error_message = "protocol is http or grpc."
+  }
+  validation {
     condition     = alltrue([for service in values(var.services) : startswith(service.health, "/")])
     error_message = "health is a path, such as /health."
   }
@@ -115,8 +121,20 @@ variable "services" {
     error_message = "priority is 0 to 9999."
   }
   validation {
-    condition     = alltrue(flatten([for service in values(var.services) : [for arn in values(service.secrets) : can(regex("^arn:aws[a-z-]*:(secretsmanager|ssm):", arn))]]))
+    condition     = alltrue(flatten([for service in values(var.services) : [for arn in values(service.secrets) : can(regex("^arn:aws[a-z-]*:(secretsmanager:[^:]+:[0-9]{12}:secret:[^:]+|ssm:[^:]+:[0-9]{12}:parameter/)", arn))]]))
     error_message = "secrets are ARNs of Secrets Manager or of parameters (SSM), never values."
+  }
+}
+
+variable "secret_values" {
+  description = "Values of the secrets that services have kept here (kept: a version for each), written service/VARIABLE. They are in no state."
+  type        = map(string)
+  default     = {}
+  sensitive   = true
+
+  validation {
+    condition     = length(setsubtract(flatten([for name, service in var.services : [for variable in keys(service.kept) : "${name}/${variable}"]]), keys(var.secret_values))) == 0
+    error_message = "A secret that is kept here has a value, written service/VARIABLE."
   }
 }
 
@@ -148,13 +166,13 @@ variable "certificate_arn" {
 }
 
 variable "strategy" {
-  description = "How a new version takes over: BLUE_GREEN (all at once), CANARY or LINEAR (in steps)."
+  description = "How a new version takes over: BLUE_GREEN (all at once), CANARY or LINEAR (in steps), or ROLLING (task by task, seen by everybody at once)."
   type        = string
   default     = "BLUE_GREEN"
 
   validation {
-    condition     = contains(["BLUE_GREEN", "CANARY", "LINEAR"], var.strategy)
-    error_message = "One of: BLUE_GREEN, CANARY, LINEAR."
+    condition     = contains(["BLUE_GREEN", "CANARY", "LINEAR", "ROLLING"], var.strategy)
+    error_message = "One of: BLUE_GREEN, CANARY, LINEAR, ROLLING."
   }
 }
 

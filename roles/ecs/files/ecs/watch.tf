@@ -92,6 +92,24 @@ resource "aws_ecr_lifecycle_policy" "main" {
   })
 }
 
+resource "aws_secretsmanager_secret" "main" {
+  # checkov:skip=CKV2_AWS_57: the value is whoever's manifest names it; a Lambda here could not change it at the other end
+  for_each = local.kept
+
+  name                    = "${var.name}/${each.key}"
+  description             = "Of service ${each.value.service}"
+  kms_key_id              = local.kms_key
+  recovery_window_in_days = 30
+}
+
+resource "aws_secretsmanager_secret_version" "main" {
+  for_each = local.kept
+
+  secret_id                = aws_secretsmanager_secret.main[each.key].id
+  secret_string_wo         = var.secret_values[each.key]
+  secret_string_wo_version = each.value.version
+}
+
 resource "aws_cloudwatch_log_group" "service" {
   for_each = var.services
 
@@ -111,7 +129,7 @@ resource "aws_s3_bucket" "logs" {
   # checkov:skip=CKV_AWS_144: requests' logs of one region; whoever needs them elsewhere exports them
   # checkov:skip=CKV_AWS_145: load balancers write to buckets with the service's own key only
   # checkov:skip=CKV2_AWS_62: nothing waits for a new log file
-  bucket        = "${var.name}-${local.account}-${var.region}-balancer-logs"
+  bucket        = "${var.name}-${local.account}-balancer-logs"
   force_destroy = false
 }
 

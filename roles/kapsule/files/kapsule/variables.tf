@@ -6,8 +6,8 @@ variable "name" {
   type        = string
 
   validation {
-    condition     = can(regex("^[a-z][a-z0-9-]{0,19}$", var.name))
-    error_message = "The name is 1 to 20 lower-case letters, digits and '-', first a letter: it is part of many names."
+    condition     = can(regex("^[a-z][a-z0-9-]{0,31}$", var.name)) && !endswith(var.name, "-")
+    error_message = "The name is 1 to 32 lower-case letters, digits and '-', first a letter, last no '-'."
   }
 }
 
