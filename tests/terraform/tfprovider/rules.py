@@ -40,12 +40,13 @@ def _standing(config: dict[str, Any], paths: list[str]) -> tuple[list[str], bool
 
 def _combinations(spec: dict[str, Any], config: dict[str, Any], at: Steps) -> Iterator[Mistake]:
     for rule, most in (("exactly_one_of", 1), ("at_least_one_of", None)):
-        paths = spec.get(rule)
-        if not paths:
+        if not spec.get(rule):
             continue
+        # As the plugin SDK does, which lets a provider leave out the attribute itself.
+        paths = sorted({*spec[rule], ".".join(map(str, at))})
         there, open_ = _standing(config, paths)
         if (not there and not open_) or (most is not None and len(there) > most):
-            wanted = ", ".join(sorted(paths))
+            wanted = ", ".join(paths)
             words = rule.replace("_", " ")
             yield at, f"Invalid combination of arguments: {words} {wanted} must be specified, found {len(there)}"
 
