@@ -164,7 +164,11 @@ options:
         type: str
         required: true
   environment:
-    description: Variables of the environment, such as credentials of the clouds.
+    description: Variables of the binary's environment.
+    type: dict
+    default: {}
+  credentials:
+    description: Variables of its environment that are secret, such as access keys and tokens of the clouds.
     type: dict
     default: {}
   deadline:

@@ -15,7 +15,7 @@ from ansible_collections.socle.platform.plugins.module_utils._progress import Nu
 from ansible_collections.socle.platform.plugins.module_utils._terraform import adapter, options
 
 
-def run(parameters: Mapping[str, Any], *, check: bool = False) -> dict[str, Any]:
+def run(parameters: Mapping[str, Any], *, check: bool = False, progress: NullProgress | None = None) -> dict[str, Any]:
     """One task. What the argument spec refuses is an error of the test."""
     session = adapter.Session("terraform_stack")
     made = _module.Adapter(
@@ -32,7 +32,7 @@ def run(parameters: Mapping[str, Any], *, check: bool = False) -> dict[str, Any]
         made,
         _module.given(told.validated_parameters, spec),
         "terraform_stack",
-        NullProgress(),
+        progress or NullProgress(),
         _plan.new_salt() if check else "",
     )
     try:

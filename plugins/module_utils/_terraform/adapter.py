@@ -14,7 +14,7 @@ from .._objects import AdapterError, Change, Current, Desired, Plan, Reader, Ste
 from .._reconcile import Action, Result
 from .._values import ABSENT, KNOWN_AFTER_APPLY, Secret, Unknown, show
 from . import buckets
-from .changes import ALLOWED, addresses, tainted
+from .changes import ALLOWED, ResourceChange, addresses, tainted
 from .errors import failure
 from .process import Message
 from .protect import refusals
@@ -95,20 +95,7 @@ def fields(planned: Planned) -> tuple[dict[str, Any], dict[str, Any]]:
     if planned.later:
         wanted["planned later"] = planned.later
     for one in planned.resources:
-        name = f"{DRIFT}{one.address}" if one.drift_only else one.address
-        before, after = dict(one.before), dict(one.after)
-        if one.action == "delete":
-            wanted[name], found[name] = ABSENT, before
-            continue
-        if one.action != "create":
-            found[name] = before
-            # A path that goes away has to be named on both sides to be seen.
-            after.update({path: ABSENT for path in before if path not in after})
-        if one.reason:
-            after[f"({one.action})"] = one.reason
-        if one.action == "forget":
-            after = {"(forget)": one.reason}
-        wanted[name] = after or {"(created)": one.kind}
+        _resource_fields(one, wanted, found)
     for name, (before, after) in planned.reading.output_changes.items():
         wanted[f"output.{name}"] = after
         if before is not ABSENT:
@@ -116,6 +103,23 @@ def fields(planned: Planned) -> tuple[dict[str, Any], dict[str, Any]]:
     if planned.changed and not wanted:
         wanted["state"] = "values that only the state holds"
     return wanted, found
+
+
+def _resource_fields(one: ResourceChange, wanted: dict[str, Any], found: dict[str, Any]) -> None:
+    for drift, before, after in one.parts():
+        name = f"{DRIFT}{one.address}" if drift else one.address
+        if one.action == "delete":
+            wanted[name], found[name] = ABSENT, before
+            continue
+        if one.action != "create":
+            found[name] = before
+            # A path that goes away has to be named on both sides to be seen.
+            after.update({path: ABSENT for path in before if path not in after})
+        if one.action == "forget":
+            after = {}
+        if one.reason:
+            after[f"({one.action})"] = one.reason
+        wanted[name] = after or {"(created)": one.kind}
 
 
 class Layers(Reader):
@@ -300,8 +304,8 @@ def diff(plan: Plan, planned: Mapping[str, Planned]) -> Iterator[dict[str, Any]]
         for resource in one.resources:
             label = f"{change.key}: {resource.address}"
             why = f"{resource.action}: {resource.reason}" if resource.reason else resource.action
-            why = f"drift, {why}" if resource.drift_only else why
-            yield _entry(label, why, _shown(resource.before, resource.after), _shown(resource.after, resource.before))
+            for drift, before, after in resource.parts():
+                yield _entry(label, f"drift, {why}" if drift else why, _shown(before, after), _shown(after, before))
         for name, (before, after) in one.reading.output_changes.items():
             was = {} if before is ABSENT else {name: before}
             will = {} if after is ABSENT else {name: after}

@@ -6,6 +6,12 @@
 
 from __future__ import annotations
 
+import base64
+import contextlib
+import json
+import urllib.error
+import urllib.request
+import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -53,6 +59,37 @@ class State:
         if "password" in self.options:
             made["TF_HTTP_PASSWORD"] = str(self.options["password"].reveal())
         return made
+
+    def holder(self, layer: str) -> dict[str, str]:
+        """Who holds a layer's lock. Only the http backend has to be asked: its server tells those who try to lock."""
+        if self.backend != "http":
+            return {}
+        lock = self.block(layer)["http"]["lock_address"]
+        mine = json.dumps({"ID": str(uuid.uuid4()), "Operation": "", "Info": "", "Who": "", "Version": "", "Path": ""})
+        try:
+            self._ask("POST", lock, mine)
+        except urllib.error.HTTPError as error:
+            with contextlib.suppress(ValueError):
+                told = json.loads(error.read())
+                return {str(k): str(v) for k, v in told.items()} if isinstance(told, dict) else {}
+        except OSError:
+            return {}
+        else:
+            # It was released in between.
+            with contextlib.suppress(OSError):
+                self._ask("DELETE", lock, mine)
+        return {}
+
+    def _ask(self, method: str, address: str, body: str) -> None:
+        headers = {"Content-Type": "application/json"}
+        # The address is the user's own option.
+        request = urllib.request.Request(address, body.encode(), headers, method=method)  # noqa: S310 - as above
+        env = self.environment()
+        if "TF_HTTP_USERNAME" in env:
+            pair = f"{env['TF_HTTP_USERNAME']}:{env.get('TF_HTTP_PASSWORD', '')}"
+            request.add_header("Authorization", f"Basic {base64.b64encode(pair.encode()).decode()}")
+        with urllib.request.urlopen(request, timeout=30):  # noqa: S310 - as above
+            pass
 
     def block(self, layer: str) -> dict[str, Any]:
         """The backend block of a layer. Nothing secret is in it: init copies it to a file of its own."""

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -51,11 +51,15 @@ class ResourceChange:
     def destroys(self) -> bool:
         return self.action in ("delete", "replace")
 
-    @property
-    def drift_only(self) -> bool:
-        """Whether nothing but changes made outside of Terraform is put back."""
-        paths = self.before.keys() | self.after.keys()
-        return bool(paths) and paths <= self.drifted
+    def parts(self) -> Iterator[tuple[bool, dict[str, Any], dict[str, Any]]]:
+        """What is wanted, and apart from it what was changed outside of Terraform and is put back (true)."""
+        for drift in (False, True):
+            before, after = (
+                {path: value for path, value in side.items() if (path in self.drifted) is drift}
+                for side in (self.before, self.after)
+            )
+            if before or after or not (drift or self.drifted):
+                yield drift, before, after
 
 
 @dataclass(frozen=True)
@@ -114,7 +118,7 @@ def reading(plan: Mapping[str, Any], *, preview: bool = False) -> Reading:
     root = plan.get("configuration", {}).get("root_module", {})
     prior = plan.get("prior_state", {}).get("values", {})
     before = {n: _output(told) for n, told in prior.get("outputs", {}).items()}
-    outputs, changed = _preview_outputs(plan) if preview else _outputs(plan)
+    outputs, changed = _preview_outputs(plan) if preview else _outputs(plan, root.get("outputs", {}))
     named = {resource.address for resource in resources}
     loose = [text for address, one in drift.items() if address not in named and (text := _loose(address, one))]
     return Reading(
@@ -240,8 +244,10 @@ def _output(told: Mapping[str, Any]) -> Any:
     return Secret(told.get("value")) if told.get("sensitive") else told.get("value")
 
 
-def _outputs(plan: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, tuple[Any, Any]]]:
-    outputs = {n: _output(told) for n, told in plan.get("planned_values", {}).get("outputs", {}).items()}
+def _outputs(plan: Mapping[str, Any], declared: Iterable[str]) -> tuple[dict[str, Any], dict[str, tuple[Any, Any]]]:
+    # One that is null is in no plan and in no state: only the configuration tells that it exists.
+    outputs: dict[str, Any] = dict.fromkeys(declared)
+    outputs.update({n: _output(told) for n, told in plan.get("planned_values", {}).get("outputs", {}).items()})
     changed: dict[str, tuple[Any, Any]] = {}
     for name, change in plan.get("output_changes", {}).items():
         unknown = change.get("after_unknown", False)

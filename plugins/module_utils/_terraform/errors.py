@@ -49,7 +49,7 @@ HINTS: tuple[tuple[re.Pattern[str], str], ...] = (
             r"|Unauthenticated|\b401\b",
             re.IGNORECASE,
         ),
-        "give credentials in `environment`, or log in where Ansible runs",
+        "give credentials in `credentials`, or log in where Ansible runs",
     ),
     (
         re.compile(r"SERVICE_DISABLED|has not been used in project|API .* is (?:not enabled|disabled)", re.IGNORECASE),
@@ -90,9 +90,8 @@ class Lock:
 
     def sentence(self, now: datetime | None = None) -> str:
         since = _age(self.created, now or datetime.now(timezone.utc))
-        return (
-            f"the state is locked by {self.who or 'somebody'} ({self.operation or 'unknown operation'}) since {since}"
-        )
+        doing = self.operation.removeprefix("OperationType").lower() or "unknown operation"
+        return f"the state is locked by {self.who or 'somebody'} ({doing}) since {since}"
 
 
 def lock_in(diagnostics: Iterable[Diagnostic]) -> Lock | None:
@@ -101,6 +100,9 @@ def lock_in(diagnostics: Iterable[Diagnostic]) -> Lock | None:
         text = f"{one.get('summary', '')}\n{one.get('detail', '')}"
         if LOCKED.search(text):
             told = dict(re.findall(r"^\s*(ID|Who|Operation|Created):\s*(.*?)\s*$", text, re.MULTILINE))
+            if other := re.search(r"already locked: ID=(\S+)", text):
+                # The http backend names the holder's id alone, and then describes the lock that we asked for.
+                return Lock(other[1], "", "", "")
             if told.get("ID"):
                 found = (told.get(key, "") for key in ("ID", "Who", "Operation", "Created"))
                 return Lock(*found)
@@ -161,10 +163,10 @@ def hint_for(diagnostics: Sequence[Diagnostic]) -> str:
     return ""
 
 
-def failure(diagnostics: Sequence[Diagnostic], what: str, text: str = "") -> AdapterError:
+def failure(diagnostics: Sequence[Diagnostic], what: str, text: str = "", lock: Lock | None = None) -> AdapterError:
     """The error of a command: each distinct diagnostic once, with what to do."""
     errors = errors_of(diagnostics)
-    lock = lock_in(errors)
+    lock = lock or lock_in(errors)
     if lock is not None:
         return AdapterError(
             lock.sentence(),

@@ -57,7 +57,8 @@ def spec() -> Spec:
         "unlock": {"type": "list", "elements": "str", "default": []},
         "lock_timeout": {"type": "int", "default": 30},
         "imports": {"type": "list", "elements": "dict", "default": [], "options": IMPORT},
-        "environment": {"type": "dict", "default": {}, "no_log": True},
+        "environment": {"type": "dict", "default": {}},
+        "credentials": {"type": "dict", "default": {}, "no_log": True},
         # Clusters and databases take their time.
         "deadline": {"type": "float", "default": 5400.0},
     }

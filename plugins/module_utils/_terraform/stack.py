@@ -62,7 +62,8 @@ class Stack:
         folder = Path(parameters["work_dir"]) if "work_dir" in parameters else state_home()
         self.folder = folder / str(parameters["name"])
         self.state: State = state_of(parameters, self.folder)
-        environment = {str(k): str(v) for k, v in parameters["environment"].reveal().items() if v is not None}
+        given = {**parameters["environment"], **parameters["credentials"].reveal()}
+        environment = {str(name): str(value) for name, value in given.items() if value is not None}
         self.runner = Runner(binary_of(parameters.get("binary")), {**self.state.environment(), **environment})
         self.planned: dict[str, Planned] = {}
         self.outputs: dict[str, dict[str, Any]] = {}
@@ -183,13 +184,13 @@ class Stack:
         if done.code == 1 and any(NEEDS_INIT.search(_text(one)) for one in errors_of(done.diagnostics)):
             self._init(layer, space, backend)
             done = self._plan(layer, argv, space.folder, data)
-        lock = lock_in(errors_of(done.diagnostics)) if done.code == 1 else None
+        lock = self._lock_met(layer, done) if done.code == 1 else None
         if lock is not None and lock.identity in self.parameters["unlock"]:
             done = self._plan(layer, argv, space.folder, data, lock=False)
         if done.code not in (0, 2):
             if not layer.present and self._nothing_there(space, data, done):
                 return Planned(layer, values=values)
-            raise _failed(done, "planning")
+            raise _failed(done, "planning", lock)
         self._declared(done)
         read = reading(self.runner.data(["show", "-json", str(space.plan)], space.folder, data))
         changed = done.code == 2 or lock is not None
@@ -216,6 +217,15 @@ class Stack:
         shown = self.runner.data(["show", "-json", str(folder / "plan.tfplan")], folder, own)
         read = reading(shown, preview=True)
         return Planned(layer, read, changed=bool(read.resources) or not there, values=values)
+
+    def _lock_met(self, layer: Layer, done: Done) -> Lock | None:
+        lock = lock_in(errors_of(done.diagnostics))
+        if lock is None or lock.who:
+            return lock
+        told = self.state.holder(layer.name)
+        if told.get("ID") != lock.identity:
+            return lock
+        return Lock(lock.identity, told.get("Who", ""), told.get("Operation", ""), told.get("Created", ""))
 
     def _backend(self, layer: Layer) -> dict[str, Any]:
         if self.bucket_missing:
@@ -262,7 +272,8 @@ class Stack:
         """What a layer tells now is what those after it take."""
         with self._lock:
             before = self.planned[layer.name]
-            read = replace(before.reading, outputs=dict(outputs), outputs_before=dict(outputs), there=there)
+            known = {**dict.fromkeys(before.reading.outputs), **outputs}
+            read = replace(before.reading, outputs=known, outputs_before=known, there=there)
             self.planned[layer.name] = replace(before, reading=read, later="")
 
     def renewed(self, name: str) -> Planned:
@@ -302,10 +313,10 @@ class _BecauseOfAnother(AdapterError):
     """Said at the other layer already."""
 
 
-def _failed(done: Done, what: str) -> PlanFailed:
+def _failed(done: Done, what: str, lock: Lock | None = None) -> PlanFailed:
     errors = errors_of(done.diagnostics)
     definite = any(DEFINITE.search(_text(one)) for one in errors) or lock_in(errors) is not None
-    return PlanFailed(failure(errors, what, ended(done)), definite)
+    return PlanFailed(failure(errors, what, ended(done), lock), definite)
 
 
 def ended(done: Done) -> str:

@@ -5,123 +5,131 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
-
-import stacks
 from tfprovider import Attached
 
-NETWORK = """
-variable "name" { type = string }
-variable "token" {
-  type      = string
-  default   = "none"
-  sensitive = true
-}
-resource "google_compute_network" "main" {
-  name                    = var.name
-  auto_create_subnetworks = false
-}
-output "network" { value = google_compute_network.main.id }
-output "name" { value = var.name }
-output "token" {
-  value     = var.token
-  sensitive = true
-}
-"""
-DATABASE = """
-variable "network" { type = string }
-variable "name" { type = string }
-variable "tier" {
-  type    = string
-  default = "db-custom-1-3840"
-}
-variable "region" {
-  type    = string
-  default = "europe-west1"
-}
-resource "google_sql_database_instance" "main" {
-  name             = "${var.name}-db"
-  database_version = "POSTGRES_17"
-  region           = var.region
-  settings {
-    tier = var.tier
-    ip_configuration {
-      ipv4_enabled    = false
-      private_network = var.network
-    }
-  }
-}
-output "database" { value = google_sql_database_instance.main.name }
-"""
 SQL = "google_sql_database_instance"
-Run = Callable[..., dict[str, Any]]
 
 
-@pytest.fixture
-def run(tmp_path: Path, attached: Attached, binary: str) -> Run:
-    """The stack of a network and a database in it; keywords change its parameters."""
-    network, database = stacks.layer(tmp_path / "n", NETWORK), stacks.layer(tmp_path / "d", DATABASE)
-
-    def go(check: bool = False, variables: dict[str, Any] | None = None, **more: Any) -> dict[str, Any]:
-        parameters = {
-            "name": "demo",
-            "layers": [
-                {
-                    "name": "database",
-                    "source": database,
-                    "variables": variables or {},
-                    "inputs": {
-                        "network": {"layer": "network", "output": "network"},
-                        "name": {"layer": "network", "output": "name"},
-                    },
-                },
-                {
-                    "name": "network",
-                    "source": network,
-                    "variables": {"name": "cater"},
-                    "secrets": {"token": "hunter22"},
-                },
-            ],
-            "work_dir": str(tmp_path / "work"),
-            "binary": binary,
-            "environment": attached.env,
-            **more,
-        }
-        return stacks.run(parameters, check=check)
-
-    return go
-
-
-def actions(result: dict[str, Any]) -> dict[str, str]:
-    return {one["key"]: one["action"] for one in result["objects"]}
-
-
-def test_a_first_plan_reaches_the_last_layer(run: Run, attached: Attached) -> None:
+def test_a_first_plan_reaches_the_last_layer(stack: Any, actions: Any, attached: Attached) -> None:
     """Would catch layers after the first one not planned, their unknown inputs guessed, or check mode that writes."""
-    result = run(check=True)
+    result = stack(check=True)
     assert not result["failed"], result["msg"]
     assert actions(result) == {"network": "create", "database": "create"}
     shown = {entry["before_header"]: entry["after"] for entry in result["diff"]}
     assert shown[f"database: {SQL}.main"]["settings.0.ip_configuration.0.private_network"] == "(known after apply)"
     assert shown[f"database: {SQL}.main"]["name"] == "cater-db"
-    assert result["outputs"]["network"] == {"network": "(known after apply)", "name": "cater", "token": "(secret)"}
+    assert result["outputs"]["network"] == {
+        "network": "(known after apply)",
+        "name": "cater",
+        "token": "(secret)",
+        "nothing": None,
+    }
     assert attached["google"].written() == []
 
 
-def test_layers_are_applied_in_order_and_then_unchanged(run: Run, attached: Attached) -> None:
+def test_layers_are_applied_in_order_and_then_unchanged(stack: Any, attached: Attached) -> None:
     """Would catch a wrong order, outputs that do not arrive, or a second run that writes or calls too often."""
-    result = run()
+    result = stack()
     assert not result["failed"], result["msg"]
     google = attached["google"]
     made = google.find(SQL)
     assert made["settings"][0]["ip_configuration"][0]["private_network"] == google.find("google_compute_network")["id"]
     assert google.written() == [("create", "google_compute_network"), ("create", SQL)]
-    again = run()
+    again = stack()
     assert not again["failed"] and not again["changed"]
     assert again["calls"] <= 2 * 2
     assert again["outputs"]["database"]["database"] == "cater-db"
     assert len(google.written()) == 2
+
+
+def test_an_unknown_input_of_what_is_there_shows_what_it_would_do(stack: Any, attached: Attached) -> None:
+    """Would catch a dependent layer called unchanged while the network under it is made anew."""
+    stack()
+    stack.network["variables"]["name"] = "other"
+    result = stack(check=True, allow=["google_compute_network", f"{SQL}.main"])
+    assert not result["failed"], result["msg"]
+    shown = {entry["after_header"]: entry for entry in result["diff"]}
+    assert "network: google_compute_network.main (replace: name cannot change in place)" in shown
+    assert f"database: {SQL}.main (replace: name cannot change in place)" in shown or any(
+        header.startswith(f"database: {SQL}.main (replace") for header in shown
+    )
+
+
+@pytest.mark.parametrize("by", [SQL, f"{SQL}.main", f"database:{SQL}.main"])
+def test_a_protected_resource_is_replaced_only_when_named(stack: Any, attached: Attached, by: str) -> None:
+    """Would catch a database lost to a change of its region, or one that can never be replaced."""
+    stack()
+    stack.database["variables"]["region"] = "europe-west4"
+    before = attached["google"].written()
+    for check in (True, False):
+        refused = stack(check=check)
+        assert refused["failed"] and f"{SQL}.main would be destroyed and made anew (region" in refused["msg"]
+    assert attached["google"].written() == before
+    allowed = stack(allow=[by])
+    assert not allowed["failed"], allowed["msg"]
+    assert attached["google"].find(SQL)["region"] == "europe-west4"
+
+
+def test_a_stack_goes_in_reverse_order_and_only_when_named(stack: Any, attached: Attached) -> None:
+    """Would catch a destroy that needs no word, or that takes the network before what is in it."""
+    stack()
+    refused = stack(present=False)
+    assert refused["failed"] and "would be destroyed" in refused["msg"]
+    gone = stack(present=False, allow=[SQL, "google_compute_network"])
+    assert not gone["failed"], gone["msg"]
+    assert attached["google"].world == {}
+    assert attached["google"].written()[-2:] == [("delete", SQL), ("delete", "google_compute_network")]
+    again = stack(present=False)
+    assert not again["failed"] and not again["changed"], again
+
+
+def test_taking_down_what_was_never_made_is_nothing(stack: Any, attached: Attached) -> None:
+    """Would catch a destroy that fails for want of values that nothing ever told."""
+    result = stack(present=False)
+    assert not result["failed"] and not result["changed"], result
+    assert attached["google"].written() == []
+
+
+def test_drift_is_shown_apart_from_what_is_wanted(stack: Any, attached: Attached) -> None:
+    """Would catch a change made by hand shown as if the manifest had asked for it."""
+    stack()
+    google = attached["google"]
+    google.change(SQL, google.find(SQL)["id"], deletion_protection=False)
+    (shown,) = [one for one in stack(check=True)["objects"] if one["key"] == "database"]
+    assert [field["path"] for field in shown["fields"]] == [f"drift: {SQL}.main.deletion_protection"]
+    del stack.database["inputs"]["tier"]
+    stack.database["variables"]["tier"] = "db-custom-2-7680"
+    both = stack(check=True)
+    (shown,) = [one for one in both["objects"] if one["key"] == "database"]
+    assert sorted(field["path"] for field in shown["fields"]) == [
+        f"drift: {SQL}.main.deletion_protection",
+        f"{SQL}.main.settings.0.tier",
+    ]
+    assert not stack()["failed"]
+    assert google.find(SQL)["deletion_protection"] is True
+
+
+def test_a_failed_layer_stops_only_those_that_need_it_and_says_where(stack: Any, attached: Attached) -> None:
+    """Would catch an error without resource, file, line or what to do."""
+
+    def denied(action: str, kind: str, _state: object) -> tuple[str, str] | None:
+        if (action, kind) == ("create", SQL):
+            return (
+                "Error, failed to create instance",
+                "googleapi: Error 403: Permission 'cloudsql.instances.create' denied on resource",
+            )
+        return None
+
+    attached["google"].fault = denied
+    result = stack()
+    assert result["failed"]
+    assert f"{SQL}.main (main.tf:" in result["msg"]
+    assert "lacks the permission cloudsql.instances.create" in result["msg"]
+    assert {one["key"]: one["outcome"] for one in result["objects"]} == {"network": "succeeded", "database": "failed"}
+    attached["google"].reset_faults()
+    again = stack()
+    assert not again["failed"], again["msg"]
+    assert attached["google"].written().count(("create", "google_compute_network")) == 1

@@ -63,7 +63,11 @@ class SchemaProvider(service.ProviderServicer):
             self.world.clear()
             self.calls.clear()
             self._gone.clear()
-            self.simulate, self.check, self.fault = _nothing, _no_findings, _nothing
+            self.reset_faults()
+
+    def reset_faults(self) -> None:
+        """The cloud as it is, behaving well again."""
+        self.simulate, self.check, self.fault = _nothing, _no_findings, _nothing
 
     def find(self, type_name: str, **fields: Any) -> State:
         """The one object of this type with these values."""
