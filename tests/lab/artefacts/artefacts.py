@@ -49,9 +49,10 @@ def make(args: argparse.Namespace) -> None:
     for minor in args.minor or minors()[:1]:
         for record in mirror.fill(catalogue(minor, mirror.arch)):
             print(f"{record.origin:8}  {record.name}")
-    for what, bytes_ in mirror.trim(args.keep_build << 30, args.keep_modules << 30):
-        if bytes_:
-            say(f"{what}: {bytes_ >> 20} MiB deleted, to stay within the bound")
+    with mirror.alone():
+        for what, weight in mirror.trim(args.keep_build << 30, args.keep_modules << 30):
+            if weight:
+                say(f"{what}: {weight >> 20} MiB deleted, to stay within the bound")
 
 
 def names(args: argparse.Namespace) -> None:
@@ -99,11 +100,12 @@ def pin(args: argparse.Namespace) -> None:
 def clean(args: argparse.Namespace) -> None:
     """Delete what is not needed any more: what Go keeps, steps, and blobs that nothing names; with --all everything."""
     mirror = _mirror(args)
-    before = size(args.cache)
-    shutil.rmtree(args.cache / "go", ignore_errors=True)
-    shutil.rmtree(args.cache / ("" if args.all else "steps"), ignore_errors=True)
-    if not args.all:
-        mirror.store.sweep()
+    with mirror.alone():
+        before = size(args.cache)
+        for folder in ("go", "steps", *(("mirror", "key") if args.all else ())):
+            shutil.rmtree(args.cache / folder, ignore_errors=True)
+        if not args.all:
+            mirror.store.sweep()
     print(f"{(before - size(args.cache)) >> 20} MiB deleted, {size(args.cache) >> 20} MiB left in {args.cache}")
 
 

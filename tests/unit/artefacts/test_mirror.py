@@ -197,3 +197,11 @@ def test_whatever_upstream_does_the_mirror_is_whole(
     for record in filled.store.records():
         if record.origin == "upstream":
             assert record.name.split("/")[0] not in silent
+
+
+def test_a_whole_mirror_waits_for_nobody(mirror: Mirrors, small: Catalogue) -> None:
+    """Would catch tests that need one minor standing still while another one is built for a quarter of an hour."""
+    filled = mirror()
+    filled.fill(small)
+    with filled.alone():
+        mirror().fill(small)

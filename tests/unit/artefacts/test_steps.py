@@ -60,6 +60,31 @@ def test_a_killed_step_is_done_again_and_whole(tmp_path: Path) -> None:
     assert said
 
 
+def test_a_compiler_ends_with_the_run_that_started_it(tmp_path: Path) -> None:
+    """Would catch a killed run's compiler going on for minutes beside the next one's."""
+    compiler = tmp_path / "go"
+    compiler.write_text("#!/bin/sh\necho $$\nexec tail -f /dev/null\n")
+    compiler.chmod(0o755)
+    code = (
+        "import subprocess, sys\nfrom pathlib import Path\nsys.path.insert(0, sys.argv[1])\n"
+        "from labmirror import golang\nrun = subprocess.run\n"
+        "subprocess.run = lambda argv, **rest: run(argv, cwd=rest['cwd'], env=rest['env'])\n"
+        "here = Path(sys.argv[2])\ngo = golang.Go(str(here / 'go'), 'go1', {'PATH': '/usr/bin:/bin'}, 'linux-amd64')\n"
+        "go.build(here, 'p', '', here / 'out')\n"
+    )
+    command = [sys.executable, "-c", code, str(PACKAGE), str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        number = int(process.stdout.readline())
+        os.kill(number, 0)
+        process.kill()
+        # Its end closes the pipe that it shares with the killed one.
+        assert process.stdout.read() == ""
+    with pytest.raises(ProcessLookupError):
+        while True:
+            os.kill(number, 0)
+
+
 def test_two_runs_make_it_once(tmp_path: Path) -> None:
     """Would catch two builds of the same program writing over each other."""
     with child(tmp_path, "hang") as first:

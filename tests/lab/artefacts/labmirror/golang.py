@@ -38,7 +38,20 @@ class Go:
 
     def build(self, folder: Path, package: str, ldflags: str, output: Path) -> None:
         """One static program of one package, from a folder with a go.mod and go.sum that name everything exactly."""
-        argv = ["nice", "-n", "19", self.program, "build", f"-p={self.jobs}", "-mod=readonly", "-buildvcs=false"]
+        # A compiler does not outlive the run that asked for it: whoever is killed is not in the next run's way.
+        argv = [
+            "setpriv",
+            "--pdeathsig",
+            "TERM",
+            "nice",
+            "-n",
+            "19",
+            self.program,
+            "build",
+            f"-p={self.jobs}",
+            "-mod=readonly",
+            "-buildvcs=false",
+        ]
         argv += ["-trimpath", "-ldflags", f"-s -w {ldflags}".strip(), "-o", str(output), package]
         _run(argv, folder, self.env)
 
@@ -78,7 +91,7 @@ def _run(argv: Sequence[str], cwd: Path | None = None, env: Mapping[str, str] | 
     if done.returncode:
         lines = done.stderr.strip().splitlines()
         shown = "\n  ".join(lines[-20:])
-        raise Trouble(f"{' '.join(argv[:6])} ... in {cwd} ended with {done.returncode}:\n  {shown}")
+        raise Trouble(f"{' '.join(argv)[:200]} ... in {cwd} ended with {done.returncode}:\n  {shown}")
     return done.stdout
 
 

@@ -13,6 +13,7 @@ import tarfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -65,18 +66,25 @@ class Mirror:
 
     def fill(self, catalogue: Catalogue) -> list[Record]:
         """Have every item of a catalogue; what is there already is not touched."""
-        with locked(self.cache / "mirror.lock", "another run is filling the mirror; waiting for that"):
-            begin = time.monotonic()
-            missing = [item for item in catalogue.items if not self.present(item)]
-            if missing:
-                self.say(
-                    f"Kubernetes {catalogue.kubernetes}: {len(missing)} of {len(catalogue.items)} artefacts to get"
-                )
-                self._get(missing)
-                self.say(
-                    f"Kubernetes {catalogue.kubernetes}: {len(missing)} artefacts in {time.monotonic() - begin:.0f} s"
-                )
-            return [record for item in catalogue.items if (record := self.store.record(item.name))]
+        # What is whole needs no lock: nobody waits for another run's build of something else.
+        if self._missing(catalogue):
+            with self.alone():
+                self._fill(catalogue)
+        return [record for item in catalogue.items if (record := self.store.record(item.name))]
+
+    def alone(self) -> AbstractContextManager[None]:
+        """As long as this is held, no other run changes the mirror."""
+        return locked(self.cache / "mirror.lock", "another run is filling the mirror; waiting for that")
+
+    def _missing(self, catalogue: Catalogue) -> list[Item]:
+        return [item for item in catalogue.items if not self.present(item)]
+
+    def _fill(self, catalogue: Catalogue) -> None:
+        begin = time.monotonic()
+        if missing := self._missing(catalogue):
+            self.say(f"Kubernetes {catalogue.kubernetes}: {len(missing)} of {len(catalogue.items)} artefacts to get")
+            self._get(missing)
+            self.say(f"Kubernetes {catalogue.kubernetes}: {len(missing)} artefacts in {time.monotonic() - begin:.0f} s")
 
     def present(self, item: Item) -> bool:
         """Whether the mirror holds an item, whole and made of what it would be made of today."""

@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import shutil
+import tempfile
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -45,9 +46,10 @@ class Steps:
         return done
 
     def _make(self, name: str, done: Path, make: Callable[[Path], None]) -> None:
-        work = self.root / f".{done.name}"
-        shutil.rmtree(work, ignore_errors=True)
-        work.mkdir()
+        for left in self.root.glob(f".{done.name}.making*"):
+            shutil.rmtree(left, ignore_errors=True)
+        work = Path(tempfile.mkdtemp(prefix=f".{done.name}.making", dir=self.root))
+        work.chmod(0o755)
         begin = time.monotonic()
         self.say(f"  {name} ...")
         try:
