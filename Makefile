@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 INVENTORY ?= inventories/onprem
+LAB_INVENTORY ?= inventories/lab
+PLAYBOOK ?= playbooks/site.yml
 ONLY ?=
 ARGS ?=
 RECORDINGS ?= ../shared/pve/observed.jsonl.gz
@@ -11,7 +13,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test test-long unit integration lint sanity format docs bench check plan lock build clean pve-sim pve-contract
+.PHONY: help setup test test-long unit integration lint sanity format docs bench check plan lock build clean try try-down lab lab-play pve-sim pve-contract
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -55,6 +57,18 @@ check: $(READY) ## Validate a manifest and show the platform it describes (INVEN
 
 plan: $(READY) ## Show what site.yml would change, and change nothing (INVENTORY=...)
 	$(BIN)/ansible-playbook playbooks/plan.yml -i $(INVENTORY)
+
+try: $(READY) ## A whole platform on this machine: the lab, site.yml on inventories/lab, and what to do next (as root)
+	@$(BIN)/python tests/lab/lab.py try
+
+try-down: $(READY) ## Remove what `make try` made
+	@$(BIN)/python tests/lab/lab.py --name lab down
+
+lab: $(READY) ## The lab's program: ARGS="status", "ssh NAME", "logs NAME", "up", "down", "reset" (see tests/lab/README.md)
+	@$(BIN)/python tests/lab/lab.py $(or $(ARGS),status)
+
+lab-play: $(READY) ## Run a playbook inside the lab (PLAYBOOK=playbooks/plan.yml LAB_INVENTORY=inventories/lab)
+	@$(BIN)/python tests/lab/lab.py run -- $(CURDIR)/$(BIN)/ansible-playbook $(PLAYBOOK) -i $(LAB_INVENTORY) $(ARGS)
 
 pve-sim: $(READY) ## Start the Proxmox VE API simulator (ARGS="--port 8006 --nodes a,b --cluster lab"; see tests/lab/pve/README.md)
 	$(BIN)/python tests/lab/pve/server.py $(ARGS)

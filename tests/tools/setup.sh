@@ -25,6 +25,13 @@ needed="" wished=""
 "$python" -c 'import ensurepip, venv' 2>/dev/null ||
     needed=$("$python" -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])')
 command -v shellcheck >/dev/null || wished=shellcheck
+# The lab (tests/lab/README.md): containers that boot, images made of packages, links and loop devices.
+if [ "$(uname -s)" = Linux ]; then
+    for pair in podman:podman runc:runc mmdebstrap:mmdebstrap ip:iproute2 nsenter:util-linux losetup:mount depmod:kmod \
+        ssh-keygen:openssh-client; do
+        PATH="$PATH:/usr/sbin:/sbin" command -v "${pair%%:*}" >/dev/null || wished="$wished ${pair#*:}"
+    done
+fi
 if [ -n "$needed$wished" ]; then
     if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
         echo "setup: installing $needed $wished"
@@ -35,7 +42,7 @@ if [ -n "$needed$wished" ]; then
         echo "setup: $python has no venv module. As root: apt-get install $needed; then run make again." >&2
         exit 1
     else
-        echo "setup: no $wished here; the shell scripts stay unchecked. As root: apt-get install $wished." >&2
+        echo "setup: not here: $wished. Shell scripts stay unchecked and the lab cannot run. As root: apt-get install $wished" >&2
     fi
 fi
 

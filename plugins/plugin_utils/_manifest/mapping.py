@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .base import Section, mebibytes
+from .mapping_clouds import clouds
 from .mapping_machines import machines
 from .mapping_proxmox import proxmox
 from .platform import Host, Platform, group_name
@@ -39,7 +40,7 @@ def inventory(platform: Platform, file: str) -> Inventory:
     """What Ansible gets to see of a platform."""
     made = Inventory()
     made.everywhere = _everywhere(platform, file)
-    for build in (_hypervisors, _machines, _servers, _functions, proxmox, machines):
+    for build in (_hypervisors, _machines, _servers, _functions, proxmox, machines, clouds):
         build(platform, made)
     return made
 
@@ -108,7 +109,7 @@ def _machines(platform: Platform, made: Inventory) -> None:
     manifest = platform.manifest
     if not manifest.machines:
         return
-    made.group("machines", variables=_rack(platform))
+    made.group("machines", variables={**_rack(platform), **_reached()})
     for name, group in manifest.machines.items():
         machine = {
             "group": name,
@@ -127,6 +128,12 @@ def _machines(platform: Platform, made: Inventory) -> None:
         if host.kind == "machine":
             made.members[group_name(host.group)].append(host.name)
             made.hosts[host.name] = _machine(host)
+
+
+def _reached() -> Variables:
+    """How machines that the platform makes are entered: with the key that it made for them, and keeps as a secret."""
+    key = "{{ lookup('socle.platform.secret_file', 'machines/ssh') }}"
+    return {"ansible_user": "socle", "ansible_ssh_private_key_file": key}
 
 
 def _machine(host: Host) -> Variables:

@@ -71,6 +71,11 @@ class Rack:
         known = ", ".join(self.names()) or "none"
         raise LabError(f"There is no node {wanted} in the lab {self.name}; its nodes: {known}.")
 
+    @staticmethod
+    def is_guest(node: Node) -> bool:
+        """Whether a hypervisor's books hold it; such nodes are named by their VM ids."""
+        return node.name.isdigit()
+
     def known(self, name: str) -> Node | None:
         return self.get(name) if (self._folder(name) / "node.json").exists() else None
 
