@@ -31,8 +31,8 @@ class Lab:
     """Everything lies in three places: a network namespace, podman, and two folders that are its own."""
 
     def __init__(self, name: str = DEFAULT, output: TextIO | None = None) -> None:
-        if not name.replace("-", "").isalnum() or len(name) > 24:
-            raise LabError(f"{name!r} cannot be the name of a lab: letters, digits and '-', at most 24.")
+        if not name.translate({ord("-"): None, ord("_"): None}).isalnum() or len(name) > 24:
+            raise LabError(f"{name!r} cannot be the name of a lab: letters, digits, '-' and '_', at most 24.")
         self.name = name
         self.state = Path("/run/socle-lab") / name
         self.rack = Rack(name, self.state, Path("/var/tmp/socle-lab") / name)
