@@ -151,6 +151,8 @@ class Lab:
             **os.environ,
             "SOCLE_LAB": self.name,
             "ANSIBLE_VAULT_PASSWORD_FILE": str(self.state / "vault-password"),
+            # Labs have the same addresses: a connection kept open by one must not be taken by another.
+            "ANSIBLE_SSH_CONTROL_PATH_DIR": str(self.state / "cp"),
             "ANSIBLE_SSH_ARGS": "-o ControlMaster=auto -o ControlPersist=60s -o StrictHostKeyChecking=accept-new "
             f"-o UserKnownHostsFile={known}",
         }
