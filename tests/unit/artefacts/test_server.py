@@ -8,13 +8,8 @@ from __future__ import annotations
 import hashlib
 import http.client
 import json
-import os
-import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -23,7 +18,6 @@ from labmirror.images import LAYER, MANIFEST
 from labmirror.server import MirrorServer, serving
 from labmirror.store import Record, Store
 
-PROGRAM = Path(__file__).resolve().parents[2] / "lab" / "artefacts" / "artefacts.py"
 NAMES = (
     "quay.io/team/app:v1",
     "docker.io/team/app:v1",
@@ -168,34 +162,3 @@ def test_many_nodes_at_once(served: MirrorServer) -> None:
     with ThreadPoolExecutor(16) as pool:
         bodies = list(pool.map(lambda _number: get(served, f"/v2/pause/blobs/{digest}")[2], range(64)))
     assert all(body == BLOB for body in bodies)
-
-
-def test_the_program_serves_until_it_is_told_to_stop(tmp_path: Path) -> None:
-    """Would catch a server that says its address before it answers, or that stays."""
-    command = [sys.executable, str(PROGRAM), "--cache", str(tmp_path), "serve"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout
-        said = json.loads(process.stdout.readline())
-        connection = http.client.HTTPConnection("127.0.0.1", int(said["url"].rsplit(":", maxsplit=1)[1]), timeout=10)
-        connection.request("GET", "/v2/")
-        assert connection.getresponse().status == 200
-        connection.close()
-        os.kill(said["pid"], signal.SIGTERM)
-        assert process.wait(timeout=30) == 0
-
-
-@pytest.mark.parametrize(
-    ("arguments", "words"),
-    [
-        (["make", "1.20"], ["Kubernetes 1.20", "1.36", "choose one"]),
-        (["--upstream-at", "quay.io", "make"], ["--upstream-at quay.io", "HOST=ADDRESS"]),
-        (["pin", "nothing-1.0"], ["nothing-1.0", "kubernetes-1.36"]),
-    ],
-)
-def test_what_the_program_does_not_understand(tmp_path: Path, arguments: list[str], words: list[str]) -> None:
-    """Would catch a traceback in the place of a sentence."""
-    command = [sys.executable, str(PROGRAM), "--cache", str(tmp_path), *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 1
-    assert "Traceback" not in done.stderr
-    assert all(word in done.stderr for word in words), done.stderr
