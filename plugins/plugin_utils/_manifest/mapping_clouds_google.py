@@ -7,327 +7,310 @@
 from __future__ import annotations
 
 import hashlib
-import math
+from dataclasses import dataclass
 from typing import Any
 
-from .base import is_template, mebibytes
 from .catalogue import GCP_ZONES, GCP_ZONES_ELSEWHERE
+from .clouds import Variables, admins, apps, days, environments, gibibytes, known, labels, plain, seconds
 from .platform import Platform
 
-Variables = dict[str, Any]
-_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 # What Cloud Run serves until a service's first release.
 _PLACEHOLDER = "us-docker.pkg.dev/cloudrun/container/hello"
 _DEPLOYER = "deployer"
 
 
+@dataclass(frozen=True)
+class _Here:
+    """A cloud with what runs on it."""
+
+    platform: Platform
+    name: str
+    cloud: Any
+    apps: dict[str, tuple[Any, str, Any]]
+    """By name: the app as the manifest says it, its environment's name, the environment."""
+    names: dict[int, str]
+    """Each app's name in the manifest, by what it is."""
+
+    @property
+    def manifest(self) -> Any:
+        return self.platform.manifest
+
+    def account(self, name: str) -> str:
+        return f"serviceAccount:{name}@{self.cloud.project}.iam.gserviceaccount.com"
+
+    def base_name(self, app: str) -> str:
+        return self.names[id(self.apps[app][0])]
+
+    @property
+    def database(self) -> str:
+        return f"{self.manifest.platform.name}-{self.name}"
+
+    @property
+    def engine(self) -> str:
+        return "postgres" if self.cloud.database.postgres is not None else "mysql"
+
+    @property
+    def database_users(self) -> list[str]:
+        if self.cloud.database is None:
+            return []
+        return [app for app, (entry, _env, _environment) in self.apps.items() if self.engine in entry.needs]
+
+    @property
+    def repositories(self) -> list[str]:
+        """Of the apps that are built, as GitHub names them: owner/name. None where GitHub keeps none."""
+        github = self.manifest.delivery.github
+        found = set()
+        for app, (entry, _env, _environment) in self.apps.items():
+            if github is not None and not entry.image:
+                path = (plain(entry.repository) or "").removesuffix(".git").rstrip("/").split("/")
+                own = f"{github.organisation}/{self.base_name(app)}"
+                found.add("/".join(path[-2:]) if len(path) > 1 else own)
+        return sorted(found)
+
+
 def google(platform: Platform, name: str) -> tuple[list[str], Variables]:
     """The layers of a cloud of kind gke or cloud_run, in order, and the variables of their roles."""
     cloud = platform.manifest.clouds[name]
+    names = {id(app): base for base, app in platform.manifest.apps.items()}
+    here = _Here(platform, name, cloud, apps(platform, name), names)
     sections = {
-        "gcp_project": _project(platform, name, cloud),
-        "gcp_network": _network(platform, name, cloud),
-        "gcp_database": _database(platform, name, cloud),
-        "gcp_delivery": _delivery(platform, name, cloud),
-        "gke": _gke(platform, name, cloud) if cloud.kind == "gke" else None,
-        "cloud_run": _cloud_run(platform, name, cloud) if cloud.kind == "cloud_run" else None,
-        "gcp_pubsub": _pubsub(platform, name, cloud),
-        "gcp_load_balancer": _load_balancer(platform, name, cloud),
+        "gcp_project": _project(here),
+        "gcp_network": _network(here),
+        "gcp_database": _database(here),
+        "gcp_delivery": _delivery(here),
+        "gke": _gke(here) if cloud.kind == "gke" else None,
+        "cloud_run": _cloud_run(here) if cloud.kind == "cloud_run" else None,
+        "gcp_pubsub": _pubsub(here),
+        "gcp_load_balancer": _load_balancer(here),
     }
-    labels = {"platform": platform.manifest.platform.name, "cloud": name, **cloud.labels}
+    shared = {
+        "project": cloud.project,
+        "region": cloud.region,
+        "labels": {"platform": platform.manifest.platform.name, **labels(platform, name)},
+    }
     variables: Variables = {}
     for layer, own in sections.items():
         if own is not None:
-            given = {"project": cloud.project, "region": cloud.region, "labels": labels, **own}
-            variables.update({f"{layer}_{key}": value for key, value in given.items() if value is not None})
+            variables.update({f"{layer}_{key}": value for key, value in known({**shared, **own}).items()})
     return [layer for layer, own in sections.items() if own is not None], variables
 
 
-def _seconds(duration: str) -> int:
-    return int(duration[:-1]) * _SECONDS[duration[-1]]
-
-
-def _days(duration: str) -> int:
-    return math.ceil(_seconds(duration) / 86400)
-
-
-def _gibibytes(size: str) -> int:
-    return math.ceil(mebibytes(size) / 1024)
-
-
-def _environments(platform: Platform, cloud: str) -> dict[str, Any]:
-    """Environments on a cloud, by name."""
-    manifest = platform.manifest
-    places = [*manifest.clouds]
-    places += [place for place in ("kubernetes", "swarm") if getattr(manifest, place) is not None]
-    alone = len(places) == 1
-    return {
-        name: environment
-        for name, environment in manifest.delivery.environments.items()
-        if environment.on == cloud or (environment.on is None and alone)
-    }
-
-
-def _apps(platform: Platform, cloud: str) -> dict[str, tuple[Any, str, Any]]:
-    """What runs on a cloud: each app once for every environment there, named with it where there are several."""
-    environments = _environments(platform, cloud)
-    found = {}
-    for name, app in platform.manifest.apps.items():
-        wanted = {env: entry for env, entry in environments.items() if not app.environments or env in app.environments}
-        for env, environment in wanted.items():
-            found[name if len(environments) == 1 else f"{name}-{env}"] = (app, env, environment)
-    return found
-
-
-def _plain(value: Any) -> str | None:
-    """Text that is known now: no reference, nothing encrypted, no template."""
-    return value if isinstance(value, str) and not is_template(value) else None
-
-
-def _deployer(cloud: Any) -> str:
-    return f"serviceAccount:{_DEPLOYER}@{cloud.project}.iam.gserviceaccount.com"
-
-
-def _repositories(platform: Platform, cloud: str) -> list[str]:
-    """Of the apps on a cloud, as GitHub names them: owner/name."""
-    organisation = platform.manifest.delivery.github.organisation
-    found = set()
-    for name, app in platform.manifest.apps.items():
-        if not app.image and any(app is entry for entry, _env, _environment in _apps(platform, cloud).values()):
-            path = (_plain(app.repository) or "").removesuffix(".git").rstrip("/").split("/")
-            found.add("/".join(path[-2:]) if len(path) > 1 else f"{organisation}/{name}")
-    return sorted(found)
-
-
-def _signs_in(platform: Platform, name: str) -> bool:
-    return platform.manifest.delivery.github is not None and bool(_repositories(platform, name))
-
-
-def _project(platform: Platform, name: str, cloud: Any) -> Variables:
+def _project(here: _Here) -> Variables:
+    cloud = here.cloud
     own: Variables = {
         "create": cloud.create_project,
         "billing_account": cloud.billing,
         "parent": cloud.parent,
         "monthly_budget": cloud.monthly_budget if cloud.billing is not None else None,
     }
-    if _signs_in(platform, name):
-        environments = _environments(platform, name).values()
-        by_branch = all(entry.branch and not entry.tags for entry in environments)
-        own["service_accounts"] = {_DEPLOYER: {"purpose": f"Delivers {platform.manifest.platform.name}"}}
+    if here.repositories:
+        places = environments(here.platform, here.name).values()
+        by_branch = all(entry.branch and not entry.tags for entry in places)
+        own["service_accounts"] = {_DEPLOYER: {"purpose": f"Delivers {here.manifest.platform.name}"}}
         own["federation"] = {
             "github": {
                 "kind": "github",
-                "repositories": _repositories(platform, name),
-                "refs": sorted({f"refs/heads/{entry.branch}" for entry in environments}) if by_branch else [],
+                "repositories": here.repositories,
+                "refs": sorted({f"refs/heads/{entry.branch}" for entry in places}) if by_branch else [],
                 "service_account": _DEPLOYER,
             }
         }
     return own
 
 
-def _network(platform: Platform, name: str, cloud: Any) -> Variables:
-    network, kubernetes = cloud.network, cloud.kind == "gke"
-    reserved = {"control_plane": network.control_plane} if kubernetes else {}
+def _network(here: _Here) -> Variables:
+    cloud, kubernetes = here.cloud, here.cloud.kind == "gke"
+    reserved = {"control_plane": cloud.network.control_plane} if kubernetes else {}
     peers = {}
     for peer in cloud.peers:
         if peer == "rack":
-            reserved["rack"] = platform.manifest.hypervisors.network.rack
+            reserved["rack"] = here.manifest.hypervisors.network.rack
             continue
-        other = platform.manifest.clouds[peer]
-        if other.kind in ("gke", "cloud_run"):
-            peers[peer] = f"projects/{other.project}/global/networks/{peer}"
-            reserved[peer] = other.network.nodes
-            if other.kind == "gke":
-                reserved[f"{peer}_pods"] = other.network.pods
-        else:
+        other = here.manifest.clouds[peer]
+        if other.kind not in ("gke", "cloud_run"):
             reserved[peer] = other.network
+            continue
+        peers[peer] = f"projects/{other.project}/global/networks/{peer}"
+        reserved[peer] = other.network.nodes
+        if other.kind == "gke":
+            reserved[f"{peer}_pods"] = other.network.pods
     return {
-        "name": name,
-        "nodes": network.nodes,
-        "pods": network.pods if kubernetes else None,
-        "services": network.services if kubernetes else None,
-        "private_services": network.private_services if cloud.database is not None else None,
+        "name": here.name,
+        "nodes": cloud.network.nodes,
+        "pods": cloud.network.pods if kubernetes else None,
+        "services": cloud.network.services if kubernetes else None,
+        "private_services": cloud.network.private_services if cloud.database is not None else None,
         "reserved": reserved,
-        "nat": network.nat,
+        "nat": cloud.network.nat,
         "peers": peers,
     }
 
 
-def _gke(platform: Platform, name: str, cloud: Any) -> Variables:
+def _database(here: _Here) -> Variables | None:
+    database = here.cloud.database
+    if database is None:
+        return None
+    kept = days(database.backups)
+    return {
+        "name": here.database,
+        "engine": here.engine,
+        "engine_version": database.postgres or database.mysql,
+        "tier": database.tier,
+        "disk": max(10, gibibytes(database.disk)),
+        "ha": database.ha,
+        "backup_days": kept,
+        "log_days": min(7, kept),
+        "databases": database.databases or here.database_users,
+        "users": dict.fromkeys(here.database_users, 1),
+    }
+
+
+def _gke(here: _Here) -> Variables:
+    cloud = here.cloud
     pools = {
-        pool: {
-            key: value
-            for key, value in {
+        pool: known(
+            {
                 "machine": entry.machine,
                 "min": entry.min,
                 "max": entry.max,
-                "disk": _gibibytes(entry.disk),
+                "disk": gibibytes(entry.disk),
                 "spot": entry.spot,
                 "labels": entry.labels,
-            }.items()
-            if value is not None
-        }
+            }
+        )
         for pool, entry in cloud.pools.items()
     }
     if cloud.mode == "standard" and not pools:
         pools = {"default": {}}
     return {
-        "name": name,
+        "name": here.name,
         "mode": cloud.mode,
         "channel": cloud.channel,
         "control_plane": cloud.network.control_plane,
         "authorized_networks": cloud.authorized_networks,
         "private_endpoint": cloud.private_endpoint,
         # Pipelines elsewhere have no address that could be authorised; they have a right in IAM.
-        "dns_endpoint": _signs_in(platform, name),
-        "deployers": {_deployer(cloud): "edit"} if _signs_in(platform, name) else {},
+        "dns_endpoint": bool(here.repositories),
+        "deployers": {here.account(_DEPLOYER): "edit"} if here.repositories else {},
         "pools": pools,
         "volumes": cloud.volumes,
         "backup": cloud.backup,
     }
 
 
-def _engine(cloud: Any) -> str:
-    return "postgres" if cloud.database.postgres is not None else "mysql"
-
-
-def _database_users(platform: Platform, name: str, cloud: Any) -> list[str]:
-    """Who of the apps here asks for the cloud's database."""
-    if cloud.database is None:
-        return []
-    return [app for app, (entry, _env, _environment) in _apps(platform, name).items() if _engine(cloud) in entry.needs]
-
-
-def _database_name(platform: Platform, name: str) -> str:
-    return f"{platform.manifest.platform.name}-{name}"
-
-
-def _database(platform: Platform, name: str, cloud: Any) -> Variables | None:
-    database = cloud.database
-    if database is None:
-        return None
-    users = _database_users(platform, name, cloud)
-    days = _days(database.backups)
-    return {
-        "name": _database_name(platform, name),
-        "engine": _engine(cloud),
-        "engine_version": database.postgres or database.mysql,
-        "tier": database.tier,
-        "disk": max(10, _gibibytes(database.disk)),
-        "ha": database.ha,
-        "backup_days": days,
-        "log_days": min(7, days),
-        "databases": database.databases or users,
-        "users": dict.fromkeys(users, 1),
+def _delivery(here: _Here) -> Variables:
+    cloud, manifest = here.cloud, here.manifest
+    registry = getattr(cloud, "registry", None) or manifest.platform.name
+    own_registry = cloud.kind == "cloud_run" or manifest.delivery.gitlab is None
+    watched = {
+        "gke": cloud.kind == "gke",
+        "cloud_run": cloud.kind == "cloud_run",
+        "database": cloud.database is not None,
+        "pubsub": cloud.pubsub is not None,
+        "load_balancer": cloud.load_balancer is not None,
     }
+    own: Variables = {
+        "name": f"{manifest.platform.name}-{here.name}",
+        "registries": {
+            registry: {"writers": [here.account(_DEPLOYER)] if here.repositories else []},
+        }
+        if own_registry
+        else {},
+        "buckets": {bucket: {} for bucket in cloud.object_storage},
+        "alert_emails": admins(here.platform),
+        "uptime": {domain: {"host": domain} for domain in cloud.load_balancer.domains} if cloud.load_balancer else {},
+        "watch": [what for what, there in watched.items() if there],
+    }
+    if cloud.kind == "cloud_run":
+        values = {
+            _secret_name(app, variable): value
+            for app, (entry, _env, _environment) in here.apps.items()
+            for variable, value in entry.secrets.items()
+        }
+        own["builds"] = _builds(here)
+        own["secrets"] = {secret: {"version": 1} for secret in values}
+        own["secret_values"] = values or None
+    return own
 
 
 def _secret_name(app: str, variable: str) -> str:
     return f"{app}-{variable.lower()}"
 
 
-def _delivery(platform: Platform, name: str, cloud: Any) -> Variables:
-    manifest = platform.manifest
-    own_registry = cloud.kind == "cloud_run" or manifest.delivery.gitlab is None
-    registry = (getattr(cloud, "registry", None) or manifest.platform.name) if own_registry else None
-    writers = [_deployer(cloud)] if _signs_in(platform, name) else []
-    watch = ["gke" if cloud.kind == "gke" else "cloud_run"]
-    watch += ["database"] if cloud.database is not None else []
-    watch += ["pubsub"] if cloud.pubsub is not None else []
-    watch += ["load_balancer"] if cloud.load_balancer is not None else []
-    own: Variables = {
-        "name": f"{manifest.platform.name}-{name}",
-        "registries": {registry: {"writers": writers}} if registry else {},
-        "buckets": {bucket: {} for bucket in cloud.object_storage},
-        "alert_emails": sorted(
-            email for person in manifest.people.values() if person.admin and (email := _plain(person.email))
-        ),
-        "uptime": {domain: {"host": domain} for domain in cloud.load_balancer.domains} if cloud.load_balancer else {},
-        "watch": watch,
-    }
-    if cloud.kind == "cloud_run":
-        own["builds"] = _builds(platform, name, cloud)
-        values = {
-            _secret_name(app, variable): value
-            for app, (entry, _env, _environment) in _apps(platform, name).items()
-            for variable, value in entry.secrets.items()
-        }
-        own["secrets"] = {secret: {"version": 1} for secret in values}
-        own["secret_values"] = values or None
-    return own
-
-
-def _builds(platform: Platform, name: str, cloud: Any) -> Variables:
+def _builds(here: _Here) -> Variables:
     """A trigger for each app, of a repository that is connected to Cloud Build as `github`."""
-    github = platform.manifest.delivery.github
+    cloud, github = here.cloud, here.manifest.delivery.github
     if not cloud.build or github is None:
         return {}
-    connection = f"projects/{cloud.project}/locations/{cloud.region}/connections/github/repositories"
+    connected = f"projects/{cloud.project}/locations/{cloud.region}/connections/github/repositories"
     found = {}
-    for app, (entry, _env, environment) in _apps(platform, name).items():
-        if entry.image or not (environment.tags or environment.branch):
+    for app, (entry, _env, environment) in here.apps.items():
+        source = environment.tags or environment.branch
+        if entry.image or not source:
             continue
-        source = next(base for base, known in platform.manifest.apps.items() if known is entry)
-        pattern = (environment.tags or environment.branch).replace(".", r"\.").replace("*", ".*")
         found[app] = {
-            "repository": f"{connection}/{github.organisation}-{source}",
-            "tag" if environment.tags else "branch": f"^{pattern}$",
+            "repository": f"{connected}/{github.organisation}-{here.base_name(app)}",
+            "tag" if environment.tags else "branch": f"^{source.replace('.', '[.]').replace('*', '.*')}$",
             "approval": environment.gate != "none",
         }
     return found
 
 
-def _cloud_run(platform: Platform, name: str, cloud: Any) -> Variables:
-    services = {app: _service(platform, name, app, cloud) for app in _apps(platform, name)}
-    return {"services": services, "deployers": [_deployer(cloud)] if _signs_in(platform, name) else []}
+def _cloud_run(here: _Here) -> Variables:
+    return {
+        "services": {app: _service(here, app) for app in here.apps},
+        "deployers": [here.account(_DEPLOYER)] if here.repositories else [],
+    }
 
 
-def _service(platform: Platform, name: str, app: str, cloud: Any) -> Variables:
-    entry, env, _environment = _apps(platform, name)[app]
-    here = entry.environments.get(env)
-    scale = (here.scale if here is not None else None) or entry.scale
-    copies = here.replicas if here is not None and here.replicas is not None else entry.replicas
+def _service(here: _Here, app: str) -> Variables:
+    cloud = here.cloud
+    entry, env, _environment = here.apps[app]
+    special = entry.environments.get(env)
+    scale = (special.scale if special is not None else None) or entry.scale
+    copies = special.replicas if special is not None and special.replicas is not None else entry.replicas
+    most = min(cloud.max_instances, scale.max) if scale else cloud.max_instances
     service: Variables = {
         "image": entry.image or _PLACEHOLDER,
         "port": entry.port,
         "protocol": "grpc" if entry.protocol == "grpc" else "http",
-        "min": scale.min if scale else copies,
-        "max": min(cloud.max_instances, scale.max) if scale else cloud.max_instances,
-        "variables": {**entry.variables, **(here.variables if here is not None else {})},
+        "min": min(most, scale.min if scale else copies),
+        "max": most,
+        "variables": {**entry.variables, **(special.variables if special is not None else {})},
         "secrets": {variable: _secret_name(app, variable) for variable in entry.secrets},
         "public": cloud.public,
         "ingress": "load_balancer" if cloud.load_balancer is not None else "all" if cloud.public else "internal",
     }
-    service["min"] = min(service["min"], service["max"])
+    # The placeholder does not know the app's path of health.
     if entry.image and entry.protocol == "http":
         service["health"] = entry.health
-    if app in _database_users(platform, name, cloud):
-        instance = _database_name(platform, name)
-        connection = f"{cloud.project}:{cloud.region}:{instance}"
+    if app in here.database_users:
+        connection = f"{cloud.project}:{cloud.region}:{here.database}"
         service["databases"] = [connection]
-        service["variables"].update(DATABASE_SOCKET=f"/cloudsql/{connection}", DATABASE_USER=app, DATABASE_NAME=app)
-        service["secrets"]["DATABASE_PASSWORD"] = f"{instance}-{app}"
-        if cloud.database.databases:
-            service["variables"]["DATABASE_NAME"] = cloud.database.databases[0]
+        service["variables"] |= {
+            "DATABASE_SOCKET": f"/cloudsql/{connection}",
+            "DATABASE_USER": app,
+            "DATABASE_NAME": (cloud.database.databases or [app])[0],
+        }
+        service["secrets"]["DATABASE_PASSWORD"] = f"{here.database}-{app}"
     return service
 
 
-def _pubsub(platform: Platform, name: str, cloud: Any) -> Variables | None:
-    if cloud.pubsub is None:
+def _pubsub(here: _Here) -> Variables | None:
+    if here.cloud.pubsub is None:
         return None
-    apps = _apps(platform, name) if cloud.kind == "cloud_run" else {}
+    own_accounts = here.apps if here.cloud.kind == "cloud_run" else {}
 
     def members(topic: str, what: str, reader: str | None = None) -> list[str]:
         return [
-            f"serviceAccount:{_account(app)}@{cloud.project}.iam.gserviceaccount.com"
-            for app, (entry, _env, _environment) in apps.items()
-            if topic in getattr(entry, what) and reader in (None, app)
+            here.account(_service_account(app))
+            for app, (entry, _env, _environment) in own_accounts.items()
+            if topic in getattr(entry, what) and reader in (None, here.base_name(app))
         ]
 
-    topics = {}
-    for topic, entry in cloud.pubsub.topics.items():
-        topics[topic] = {
-            "retention": max(600, _seconds(entry.retention)),
+    topics = {
+        topic: {
+            "retention": max(600, seconds(entry.retention)),
             "dead_letter": entry.dead_letter,
             "publishers": members(topic, "publishes"),
             # A subscription's name is its own in the whole project, not in its topic alone.
@@ -336,69 +319,64 @@ def _pubsub(platform: Platform, name: str, cloud: Any) -> Variables | None:
                 for reader in entry.subscriptions
             },
         }
+        for topic, entry in here.cloud.pubsub.topics.items()
+    }
     return {"topics": topics}
 
 
-def _account(service: str) -> str:
+def _service_account(service: str) -> str:
     """The account of a Cloud Run service, as the layer names it."""
     if len(service) > 26:
         return f"run-{service[:17]}-{hashlib.sha256(service.encode()).hexdigest()[:8]}"
     return f"run-{service}-service" if len(service) < 2 else f"run-{service}"
 
 
-def _load_balancer(platform: Platform, name: str, cloud: Any) -> Variables | None:
-    wanted = cloud.load_balancer
+def _load_balancer(here: _Here) -> Variables | None:
+    wanted = here.cloud.load_balancer
     if wanted is None:
         return None
     # In GKE a Gateway makes the load balancer of what has one, with this address and these certificates.
-    made_here = cloud.kind == "cloud_run" or wanted.grpc or wanted.static is not None
-    places = _places(platform, name, cloud)
+    made_here = here.cloud.kind == "cloud_run" or wanted.grpc or wanted.static is not None
+    places = _places(here)
     domains = sorted({*wanted.domains, *(host for host, _path in places.values() if host is not None)})
     return {
-        "name": name,
+        "name": here.name,
         "domains": domains,
         "armor": wanted.armor,
         "static_bucket": wanted.static,
-        "backends": _backends(platform, name, cloud, places) if made_here and domains else {},
+        "backends": {app: _backend(here, app, *place) for app, place in places.items()}
+        if made_here and domains
+        else {},
     }
 
 
-def _places(platform: Platform, name: str, cloud: Any) -> dict[str, tuple[str | None, str]]:
-    """Where each app on a cloud is found from outside: its name (all names when none), and its path."""
-    domains = cloud.load_balancer.domains
-    apps = {app: found for app, found in _apps(platform, name).items() if found[0].protocol != "none"}
-    by_domain = any(environment.domain is not None for _entry, _env, environment in apps.values())
+def _places(here: _Here) -> dict[str, tuple[str | None, str]]:
+    """Where each app is found from outside: its name (all names when none), and its path."""
+    domains = here.cloud.load_balancer.domains
+    outside = {app: found for app, found in here.apps.items() if found[0].protocol != "none"}
+    by_domain = any(environment.domain is not None for _entry, _env, environment in outside.values())
     found: dict[str, tuple[str | None, str]] = {}
-    for app, (entry, env, environment) in apps.items():
-        here = entry.environments.get(env)
-        neighbours = [other for other, (_entry, place, _environment) in apps.items() if place == env and other != app]
-        if host := (here.host if here is not None else None) or entry.host:
+    for app, (entry, env, environment) in outside.items():
+        special = entry.environments.get(env)
+        alone = sum(place == env for _entry, place, _environment in outside.values()) == 1
+        if host := (special.host if special is not None else None) or entry.host:
             found[app] = (host, entry.path)
-        elif environment.domain in domains and not neighbours:
+        elif environment.domain in domains and alone:
             found[app] = (environment.domain, entry.path)
         elif environment.domain is not None:
-            base = next(known for known, value in platform.manifest.apps.items() if value is entry)
-            found[app] = (f"{base}.{environment.domain}", entry.path)
+            found[app] = (f"{here.base_name(app)}.{environment.domain}", entry.path)
         elif not by_domain:
             # gRPC's paths are those of its services: a prefix would not be found by any client.
-            shared = entry.path == "/" and len(apps) > 1 and entry.protocol != "grpc"
+            shared = entry.path == "/" and len(outside) > 1 and entry.protocol != "grpc"
             found[app] = (None, f"/{app}" if shared else entry.path)
     return found
 
 
-def _backends(platform: Platform, name: str, cloud: Any, places: dict[str, tuple[str | None, str]]) -> Variables:
-    apps = _apps(platform, name)
-    backends: Variables = {}
-    for app, (host, path) in places.items():
-        entry = apps[app][0]
-        backend = {"path": path, "domains": [host] if host is not None else [], "grpc": entry.protocol == "grpc"}
-        if cloud.kind == "cloud_run":
-            backend["cloud_run"] = app
-        else:
-            zones = GCP_ZONES.get(cloud.region, GCP_ZONES_ELSEWHERE)
-            backend["zones"] = [f"{cloud.region}-{zone}" for zone in zones]
-            backend["port"] = entry.port
-            if entry.protocol == "http":
-                backend["health"] = entry.health
-        backends[app] = backend
-    return backends
+def _backend(here: _Here, app: str, host: str | None, path: str) -> Variables:
+    entry = here.apps[app][0]
+    backend = {"path": path, "domains": [host] if host is not None else [], "grpc": entry.protocol == "grpc"}
+    if here.cloud.kind == "cloud_run":
+        return {**backend, "cloud_run": app}
+    zones = [f"{here.cloud.region}-{zone}" for zone in GCP_ZONES.get(here.cloud.region, GCP_ZONES_ELSEWHERE)]
+    health = {"health": entry.health} if entry.protocol == "http" else {}
+    return {**backend, "zones": zones, "port": entry.port, **health}
