@@ -169,6 +169,7 @@ RESERVED = (
     "hypervisors",
     "machines",
     "servers",
+    "clouds",
     "kubernetes",
     "kubernetes_control_plane",
     "kubernetes_workers",

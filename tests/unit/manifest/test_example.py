@@ -50,7 +50,8 @@ def test_the_design_s_example_is_valid_as_printed():
 def test_the_example_becomes_its_hosts():
     """Hosts, addresses, ids and groups of the example: a change here renumbers somebody's machines."""
     made = inventory(validate_file("example.socle.yml", EXAMPLE.encode()).platform, "example.socle.yml")
-    addresses = {name: variables["socle_address"] for name, variables in made.hosts.items()}
+    machines = {name: variables for name, variables in made.hosts.items() if name != "canada"}
+    addresses = {name: variables["socle_address"] for name, variables in machines.items()}
     assert addresses == {
         "compute1": "10.10.10.1",
         "compute2": "10.10.10.2",
@@ -75,6 +76,8 @@ def test_the_example_becomes_its_hosts():
     assert made.children["kubernetes"] == ["kubernetes_control_plane", "kubernetes_workers"]
     assert made.children["kubernetes_control_plane"] == ["control"]
     assert made.members["gitlab"] == ["gitlab-1"]
+    assert made.members["clouds_gke"] == ["canada"] and made.children["clouds"] == ["clouds_gke"]
+    assert made.hosts["canada"]["gke_state"] == made.hosts["canada"]["clouds_state"]
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/manifest-guide.md"])

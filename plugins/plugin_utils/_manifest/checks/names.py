@@ -69,6 +69,11 @@ def _hosts_and_groups(context: Context) -> None:
             node = ("hypervisors", "nodes", host.name)
             what = f"'{host.name}' is also machine {host.number} of the group {host.group}"
             context.error(node, what, "a host name of its own", key=True)
+    names = {host.name for host in platform.hosts}
+    for name in manifest.clouds:
+        if name in names or group_name(name) in groups or name.startswith("clouds"):
+            what = f"'{name}' is the name of a {'host' if name in names else 'group'} as well"
+            context.error(("clouds", name), what, "another name", f"did you mean my-{name}?", key=True)
 
 
 def _most(manifest: Any, section: str, name: str) -> int:
