@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .base import Section, mebibytes
+from .mapping_access import access
 from .mapping_clouds import clouds
 from .mapping_machines import machines
 from .mapping_proxmox import proxmox
@@ -40,7 +41,7 @@ def inventory(platform: Platform, file: str) -> Inventory:
     """What Ansible gets to see of a platform."""
     made = Inventory()
     made.everywhere = _everywhere(platform, file)
-    for build in (_hypervisors, _machines, _servers, _functions, proxmox, machines, clouds):
+    for build in (_hypervisors, _machines, _servers, _functions, proxmox, machines, access, clouds):
         build(platform, made)
     return made
 

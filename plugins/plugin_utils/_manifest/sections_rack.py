@@ -28,6 +28,13 @@ from .base import (
 from .pydantic_guard import Field
 
 Port = Annotated[int, Field(ge=1, le=65535)]
+Moment = Annotated[
+    str,
+    matching(
+        r"[0-9]{4}-[01][0-9]-[0-3][0-9](?:T[0-2][0-9]:[0-5][0-9]Z)?",
+        "a day such as 2026-11-30, or a moment such as 2026-11-30T12:00Z",
+    ),
+]
 StorageId = Annotated[str, matching(r"[A-Za-z][A-Za-z0-9_.-]{0,98}[A-Za-z0-9]", "the name of a Proxmox storage")]
 Tag = Annotated[
     str, matching(r"[a-z0-9_][a-z0-9_+.-]{0,63}", "a Proxmox tag: lower-case letters, digits, '_', '+', '.', '-'")
@@ -232,7 +239,14 @@ class OpenVpn(Section):
     """The way in for people."""
 
     machines: Label = Field(default="vpn", description="The machine group of the gateways.")
-    people: list[Key] = Field(default=[], description="Who has a profile.")
+    people: list[Key] = Field(
+        default=[], description="Who has a profile. Whoever is taken out of the list is revoked by the next run."
+    )
+    reissue: dict[Key, Moment] = Field(
+        default={},
+        description="Whose profile was lost, and when: what is from before is revoked, and a new one is made, once.",
+        examples=[{"grace": "2026-11-30"}],
+    )
     network: Network = Field(default="10.8.0.0/24", description="The clients' addresses.")
     port: Port = Field(default=1194, description="The port.")
     protocol: Literal["udp", "tcp"] = Field(default="udp", description="The protocol.")
