@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import http.client
 import json
+import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -110,16 +111,18 @@ def test_a_layer_is_no_manifest(served: MirrorServer) -> None:
 
 def test_head_tells_the_same_without_the_body(served: MirrorServer) -> None:
     """Would catch a body after HEAD, which the next answer on the same connection would be read from."""
-    connection = http.client.HTTPConnection(*served.server_address[:2], timeout=10)
-    for _twice in range(2):
-        connection.request("HEAD", "/v2/pause/manifests/3")
-        head = connection.getresponse()
-        assert (head.status, head.read()) == (200, b"")
-        connection.request("GET", "/v2/pause/manifests/3")
-        whole = connection.getresponse()
-        assert len(whole.read()) == int(head.headers["Content-Length"])
-        assert whole.headers["Docker-Content-Digest"] == head.headers["Docker-Content-Digest"]
-    connection.close()
+    # By hand: a client's own buffer may swallow what should not be there.
+    with socket.create_connection(("127.0.0.1", served.server_address[1]), timeout=10) as connection:
+        asked = "HEAD /v2/pause/manifests/3 HTTP/1.1\r\nHost: x\r\n\r\n"
+        connection.sendall((asked + asked.replace("HEAD", "GET") + asked.replace("1.1\r", "1.0\r")).encode())
+        said = b""
+        while chunk := connection.recv(1 << 16):
+            said += chunk
+    head, whole, again = said.split(b"HTTP/1.1 200 OK\r\n")[1:]
+    told, _line, body = whole.partition(b"\r\n\r\n")
+    assert head.partition(b"\r\n\r\n")[2] == again.partition(b"\r\n\r\n")[2] == b""
+    assert f"Content-Length: {len(body)}".encode() in told
+    assert b"Docker-Content-Digest: sha256:" in head
 
 
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
