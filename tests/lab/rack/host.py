@@ -156,5 +156,5 @@ def settings() -> dict[str, str]:
 # Counters and states that move by themselves.
 VOLATILE = {
     "random", "ns_last_pid", "dentry-state", "file-nr", "inode-nr", "inode-state", "aio-nr", "pty", "binfmt_misc",
-    "nf_conntrack_count", "entropy_avail", "neigh", "drop_caches", "sched_domain", "flush",
+    "nf_conntrack_count", "entropy_avail", "neigh", "drop_caches", "sched_domain", "flush", "syncs",
 }  # fmt: skip
