@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,6 +14,8 @@ from typing import Any
 from .._values import ABSENT, KNOWN_AFTER_APPLY, Secret, Unknown, equal
 
 INSIDE = "module.layer."
+# Shorter texts, and those of an object up to the second length, are no secret by themselves.
+_WORD, _LONG = 8, 32
 NOTHING: tuple[Any, ...] = (None, [], {}, "")
 _ACTIONS = {
     ("create",): "create",
@@ -81,7 +84,7 @@ def visible(value: Any, sensitive: Any = False, unknown: Any = False) -> Any:
     if unknown is True:
         return KNOWN_AFTER_APPLY
     if sensitive is True:
-        return Secret(value)
+        return hidden(value)
     if isinstance(value, Mapping) or (value is None and isinstance(unknown, Mapping) and unknown):
         value = value or {}
         inner = unknown if isinstance(unknown, Mapping) else {}
@@ -91,6 +94,17 @@ def visible(value: Any, sensitive: Any = False, unknown: Any = False) -> Any:
     if isinstance(value, list):
         return [visible(v, _at(sensitive, i), _at(unknown, i)) for i, v in enumerate(value)]
     return value
+
+
+def hidden(value: Any) -> Secret:
+    """A sensitive value. The engine blanks a secret's texts in all that is shown, so they must not be everyday words.
+
+    What sits beside a password in one object (a region, a name) is hidden where it stands, and blanked nowhere else.
+    """
+    if isinstance(value, str) and len(value) >= _WORD:
+        return Secret(value)
+    texts = [leaf for _path, leaf in leaves(value) if isinstance(leaf, str) and (len(leaf) >= _LONG or "\n" in leaf)]
+    return Secret([f"sensitive {json.dumps(value, sort_keys=True)}", *texts])
 
 
 def _at(marks: Any, index: int) -> Any:

@@ -72,6 +72,7 @@ class Stack:
         self._stack = ExitStack()
         self._turns = threading.Semaphore(max(1, parameters["concurrency"]))
         self._lock = threading.Lock()
+        self._done = 0
 
     def close(self) -> None:
         """Leave nothing behind that holds values."""
@@ -123,10 +124,11 @@ class Stack:
             except AdapterError:
                 raise _BecauseOfAnother(f"layer {name} cannot be planned") from None
         with self._turns:
-            done = sum(one.done() for one in needs.values())
-            self.progress.event(layer.name, "planning", done, len(self.layers))
+            self.progress.event(layer.name, "planning", self._done, len(self.layers))
             made = self.plan_one(layer, found)
-            self.progress.event(layer.name, "planned", done + 1, len(self.layers))
+            with self._lock:
+                self._done += 1
+            self.progress.event(layer.name, "planned", self._done, len(self.layers))
             return made
 
     def plan_one(self, layer: Layer, needs: Mapping[str, Planned]) -> Planned:
@@ -249,7 +251,8 @@ class Stack:
     def _listener(self, layer: Layer) -> Any:
         def listen(message: Message) -> None:
             if message.get("type") in ("refresh_start", "planned_change", "resource_drift"):
-                self.progress.event(layer.name, "planning", 0, len(self.layers), str(message.get("@message", ""))[:100])
+                said = str(message.get("@message", ""))[:100]
+                self.progress.event(layer.name, "planning", self._done, len(self.layers), said)
 
         return listen
 
