@@ -45,7 +45,8 @@ options:
     default: []
   reissue:
     description:
-      - By name, the day (V(2026-11-30)) or moment (V(2026-11-30T12:00Z)) at which a profile or a gateway's key was lost.
+      - By name, the day (V(2026-11-30)) or moment (V(2026-11-30T12:00Z)) at which a profile or a gateway's key was
+        lost.
       - Certificates from before are revoked, and a new one is made, once.
     type: dict
     default: {}
@@ -74,8 +75,8 @@ options:
     default: udp
   profiles:
     description:
-      - The folder that profiles are written to, each as C(NAME.ovpn). It is made for its owner alone; one that others can
-        look into is refused. Profiles of people who are revoked are removed from it.
+      - The folder that profiles are written to, each as C(NAME.ovpn). It is made for its owner alone; one that others
+        can look into is refused. Profiles of people who are revoked are removed from it.
       - Without it no profile is written.
     type: path
   profile_options:

@@ -247,6 +247,7 @@ class AccessWriter(Writer):
             self._bring(*parts(change.key), set(change.paths), step)
 
     def delete(self, change: Change, step: Step) -> None:
+        del step
         role, name = parts(change.key)
         authority = self._authority()
 
