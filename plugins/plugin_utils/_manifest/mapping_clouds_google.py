@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from .catalogue import GCP_ZONES, GCP_ZONES_ELSEWHERE
-from .clouds import Variables, admins, apps, days, environments, gibibytes, known, labels, plain, seconds
+from .clouds import Variables, admins, apps, days, environments, gibibytes, known, labels, plain, resource_name, seconds
 from .platform import Platform
 
 # What Cloud Run serves until a service's first release.
 _PLACEHOLDER = "us-docker.pkg.dev/cloudrun/container/hello"
-_DEPLOYER = "deployer"
+# The longest name that all that is made of it stays within Google's limits with.
+_LONGEST = 26
 
 
 @dataclass(frozen=True)
@@ -42,8 +43,13 @@ class _Here:
         return self.names[id(self.apps[app][0])]
 
     @property
-    def database(self) -> str:
-        return f"{self.manifest.platform.name}-{self.name}"
+    def own_name(self) -> str:
+        return resource_name(self.platform, self.name, _LONGEST)
+
+    @property
+    def deployer(self) -> str:
+        """Name of the account that pipelines sign in as."""
+        return f"{self.own_name[:21].rstrip('-')}-deployer"
 
     @property
     def engine(self) -> str:
@@ -106,13 +112,14 @@ def _project(here: _Here) -> Variables:
     if here.repositories:
         places = environments(here.platform, here.name).values()
         by_branch = all(entry.branch and not entry.tags for entry in places)
-        own["service_accounts"] = {_DEPLOYER: {"purpose": f"Delivers {here.manifest.platform.name}"}}
+        own["service_accounts"] = {here.deployer: {"purpose": f"Delivers {here.manifest.platform.name}"}}
+        own["federation_pool"] = here.own_name if len(here.own_name) > 3 else f"{here.own_name}-pipelines"
         own["federation"] = {
             "github": {
                 "kind": "github",
                 "repositories": here.repositories,
                 "refs": sorted({f"refs/heads/{entry.branch}" for entry in places}) if by_branch else [],
-                "service_account": _DEPLOYER,
+                "service_account": here.deployer,
             }
         }
     return own
@@ -130,12 +137,12 @@ def _network(here: _Here) -> Variables:
         if other.kind not in ("gke", "cloud_run"):
             reserved[peer] = other.network
             continue
-        peers[peer] = f"projects/{other.project}/global/networks/{peer}"
+        peers[peer] = f"projects/{other.project}/global/networks/{resource_name(here.platform, peer, _LONGEST)}"
         reserved[peer] = other.network.nodes
         if other.kind == "gke":
             reserved[f"{peer}_pods"] = other.network.pods
     return {
-        "name": here.name,
+        "name": here.own_name,
         "nodes": cloud.network.nodes,
         "pods": cloud.network.pods if kubernetes else None,
         "services": cloud.network.services if kubernetes else None,
@@ -152,7 +159,7 @@ def _database(here: _Here) -> Variables | None:
         return None
     kept = days(database.backups)
     return {
-        "name": here.database,
+        "name": here.own_name,
         "engine": here.engine,
         "engine_version": database.postgres or database.mysql,
         "tier": database.tier,
@@ -161,7 +168,7 @@ def _database(here: _Here) -> Variables | None:
         "backup_days": kept,
         "log_days": min(7, kept),
         "databases": database.databases or here.database_users,
-        "users": dict.fromkeys(here.database_users, 1),
+        "users": {_short(app, 32): 1 for app in here.database_users},
     }
 
 
@@ -183,7 +190,7 @@ def _gke(here: _Here) -> Variables:
     if cloud.mode == "standard" and not pools:
         pools = {"default": {}}
     return {
-        "name": here.name,
+        "name": here.own_name,
         "mode": cloud.mode,
         "channel": cloud.channel,
         "control_plane": cloud.network.control_plane,
@@ -191,7 +198,7 @@ def _gke(here: _Here) -> Variables:
         "private_endpoint": cloud.private_endpoint,
         # Pipelines elsewhere have no address that could be authorised; they have a right in IAM.
         "dns_endpoint": bool(here.repositories),
-        "deployers": {here.account(_DEPLOYER): "edit"} if here.repositories else {},
+        "deployers": {here.account(here.deployer): "edit"} if here.repositories else {},
         "pools": pools,
         "volumes": cloud.volumes,
         "backup": cloud.backup,
@@ -210,9 +217,9 @@ def _delivery(here: _Here) -> Variables:
         "load_balancer": cloud.load_balancer is not None,
     }
     own: Variables = {
-        "name": f"{manifest.platform.name}-{here.name}",
+        "name": here.own_name,
         "registries": {
-            registry: {"writers": [here.account(_DEPLOYER)] if here.repositories else []},
+            registry: {"writers": [here.account(here.deployer)] if here.repositories else []},
         }
         if own_registry
         else {},
@@ -259,7 +266,7 @@ def _builds(here: _Here) -> Variables:
 def _cloud_run(here: _Here) -> Variables:
     return {
         "services": {app: _service(here, app) for app in here.apps},
-        "deployers": [here.account(_DEPLOYER)] if here.repositories else [],
+        "deployers": [here.account(here.deployer)] if here.repositories else [],
     }
 
 
@@ -285,14 +292,14 @@ def _service(here: _Here, app: str) -> Variables:
     if entry.image and entry.protocol == "http":
         service["health"] = entry.health
     if app in here.database_users:
-        connection = f"{cloud.project}:{cloud.region}:{here.database}"
+        connection = f"{cloud.project}:{cloud.region}:{here.own_name}"
         service["databases"] = [connection]
         service["variables"] |= {
             "DATABASE_SOCKET": f"/cloudsql/{connection}",
-            "DATABASE_USER": app,
+            "DATABASE_USER": _short(app, 32),
             "DATABASE_NAME": (cloud.database.databases or [app])[0],
         }
-        service["secrets"]["DATABASE_PASSWORD"] = f"{here.database}-{app}"
+        service["secrets"]["DATABASE_PASSWORD"] = f"{here.own_name}-{_short(app, 32)}"
     return service
 
 
@@ -326,9 +333,14 @@ def _pubsub(here: _Here) -> Variables | None:
 
 def _service_account(service: str) -> str:
     """The account of a Cloud Run service, as the layer names it."""
-    if len(service) > 26:
-        return f"run-{service[:17]}-{hashlib.sha256(service.encode()).hexdigest()[:8]}"
-    return f"run-{service}-service" if len(service) < 2 else f"run-{service}"
+    return f"run-{service}-service" if len(service) < 2 else f"run-{_short(service, 26)}"
+
+
+def _short(name: str, longest: int) -> str:
+    """A name of which two long ones do not become the same."""
+    if len(name) <= longest:
+        return name
+    return f"{name[: longest - 9]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 
 
 def _load_balancer(here: _Here) -> Variables | None:
@@ -340,11 +352,11 @@ def _load_balancer(here: _Here) -> Variables | None:
     places = _places(here)
     domains = sorted({*wanted.domains, *(host for host, _path in places.values() if host is not None)})
     return {
-        "name": here.name,
+        "name": here.own_name,
         "domains": domains,
         "armor": wanted.armor,
         "static_bucket": wanted.static,
-        "backends": {app: _backend(here, app, *place) for app, place in places.items()}
+        "backends": {_short(app, 30): _backend(here, app, *place) for app, place in places.items()}
         if made_here and domains
         else {},
     }

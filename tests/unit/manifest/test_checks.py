@@ -819,6 +819,12 @@ ERRORS: list[tuple[str, dict[str, Any], str, str]] = [
         "secrets.auth.token",
         "cannot be read from it",
     ),
+    (
+        "a control plane for everybody",
+        {"clouds.canada.authorized_networks": {"all": "0.0.0.0/0"}},
+        "clouds.canada.authorized_networks.all",
+        "everybody",
+    ),
 ]
 
 
@@ -853,12 +859,6 @@ WARNINGS: list[tuple[str, dict[str, Any], str, str]] = [
         "at least three hypervisors",
     ),
     ("Vault without an address", {"secrets": {"backend": "vault"}}, "secrets.backend", "VAULT_ADDR"),
-    (
-        "a control plane for everybody",
-        {"clouds.canada.authorized_networks": {"all": "0.0.0.0/0"}},
-        "clouds.canada.authorized_networks.all",
-        "everybody",
-    ),
     (
         "a literal token",
         {

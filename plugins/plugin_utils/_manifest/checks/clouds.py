@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..errors import Path
+from .clouds_google import google
 from .context import Context
 
 # Majors that the managed databases offer.
@@ -66,11 +67,9 @@ def _kind(context: Context, path: Path, cloud: Any) -> None:
     if cloud.kind == "eks" and cloud.mode == "auto" and cloud.pools:
         context.error((*path, "pools"), "Auto Mode has no pools of yours", "mode: pools beside it", key=True)
     if cloud.kind in ("gke", "eks", "kapsule"):
-        # Google's layer takes it, the others do not.
-        say = context.warn if cloud.kind == "gke" else context.error
         for name, network in cloud.authorized_networks.items():
             if network == "0.0.0.0/0":
-                say(
+                context.error(
                     (*path, "authorized_networks", name),
                     "everybody reaches the control plane",
                     "the networks of your people",
@@ -89,10 +88,8 @@ def _kind(context: Context, path: Path, cloud: Any) -> None:
         for name, pool in cloud.pools.items():
             if pool.spot:
                 context.error((*path, "pools", name, "spot"), "Scaleway has no such nodes", "spot: false, or nothing")
-    if cloud.kind in ("gke", "cloud_run") and cloud.create_project:
-        for key in ("billing", "parent"):
-            if getattr(cloud, key) is None and not context.written(*path, key):
-                context.error((*path, "create_project"), f"a new project needs {key}", f"{key}: beside it")
+    if cloud.kind in ("gke", "cloud_run"):
+        google(context, path, cloud)
 
 
 def _database(context: Context, path: Path, database: Any) -> None:

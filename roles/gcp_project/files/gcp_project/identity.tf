@@ -46,7 +46,7 @@ resource "google_iam_workload_identity_pool" "main" {
   count = length(var.federation) > 0 ? 1 : 0
 
   project                   = local.project
-  workload_identity_pool_id = "pipelines"
+  workload_identity_pool_id = var.federation_pool
   display_name              = "Pipelines"
   description               = "Pipelines that sign in with their own tokens instead of key files."
 

@@ -143,6 +143,18 @@ variable "federation" {
   }
 }
 
+variable "federation_pool" {
+  description = "Name of the pool in which those who sign in are known. Google keeps the name of a destroyed one for 30 days."
+  type        = string
+  default     = "pipelines"
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9-]{3,31}$", var.federation_pool)) && !startswith(var.federation_pool, "gcp-")
+    error_message = "A pool's name has 4 to 32 lower-case letters, digits and '-', and does not begin with gcp-."
+  }
+}
+
 variable "audit_exempted" {
   description = "Members whose reads are not put into the audit log, such as serviceAccount:backup@example.iam.gserviceaccount.com."
   type        = set(string)
