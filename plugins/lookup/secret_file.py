@@ -67,7 +67,8 @@ class LookupModule(LookupBase):
         if path.exists():
             return str(path)
         secret = lookup_loader.get("socle.platform.secret", loader=self._loader, templar=self._templar)
-        value = secret.run([term], variables, create=False, **kwargs)[0]
+        # In check mode nothing is made, and what is missing is told by a placeholder instead of an error.
+        value = secret.run([term], variables, create=bool(variables.get("ansible_check_mode")), **kwargs)[0]
         if value == keeper.placeholder(str(reference.parse(term))):
             return ""
         # Whole or not at all: another host's task may look at this moment.
