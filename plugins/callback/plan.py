@@ -96,10 +96,11 @@ class CallbackModule(CallbackBase):
         planned = isinstance(plan, dict) and "digest" in plan
         if planned:
             self._write("section", result, plan=plan)
-        if failed:
-            if said.get("known_after"):
-                self._write("later", result, message=f"known after {said['known_after']}")
-            elif not ignored:
+        if said.get("known_after"):
+            message = f"known after {said['known_after']}"
+            self._write("later", result, message=message, makes=said.get("makes", []))
+        elif failed:
+            if not ignored:
                 refused = planned and plan.get("refusals")
                 message = str(said.get("msg", "failed without a message"))
                 self._write("refused" if refused else "failed", result, message=message)

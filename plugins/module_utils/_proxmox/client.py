@@ -69,6 +69,7 @@ class Proxmox:
         self._auth: Any = None
         self._generation = 0
         self._first = 0
+        self._heard = False
         self._own = threading.local()
         self._sessions: list[Any] = []
         self._watch = Watch(self.get)
@@ -167,13 +168,15 @@ class Proxmox:
                 unreachable.append(error.said)
                 continue
             # The next call begins with the host that answered.
-            self._first = index
+            self._first, self._heard = index, True
             return answer
-        raise Unreachable(
+        lost = Unreachable(
             f"no API host could be reached: {'; '.join(unreachable)}",
             "check api_host and api_port, the node, and the network to it",
             where=f"{method} {path}",
         )
+        lost.never = not self._heard
+        raise lost
 
     def _turns(self) -> list[int]:
         count = len(self.connection.hosts)
@@ -338,6 +341,9 @@ def classify(error: Exception) -> Fault:
     """For an engine's Reader."""
     if isinstance(error, Uncertain):
         return Fault.UNCERTAIN
+    if isinstance(error, Unreachable) and error.never:
+        # A wrong address, or servers that are not there: nobody should wait for the deadline to learn that.
+        return Fault.PERMANENT
     return Fault.TRANSIENT if isinstance(error, Busy) else Fault.PERMANENT
 
 

@@ -61,7 +61,9 @@ class Busy(ProxmoxError, TransientError):
 
 
 class Unreachable(Busy):
-    """No API host could be reached, so nothing was sent."""
+    """No API host could be reached, so nothing was sent. `never`: nor was there any before, in the same task."""
+
+    never = False
 
 
 class Uncertain(ProxmoxError, UncertainError):

@@ -83,6 +83,7 @@ def _cluster(platform: Platform, hosts: list[Host]) -> dict[str, Any]:
         "proxmox_platform_api_host": list(reach.values()),
         "proxmox_platform_api_port": api.port,
         "proxmox_platform_reach": reach,
+        "proxmox_platform_installs": hypervisors.install,
         "proxmox_platform_user": api.user,
     }
     if api.token is not None:

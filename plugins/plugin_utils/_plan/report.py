@@ -86,10 +86,14 @@ def gather(records: Iterable[Record]) -> Report:
         if change["action"] in ("create", "replace")
         for name in (change["key"], change["label"])
     }
+    # What cannot be planned yet may say by name what it will make.
+    promised = {name: record["message"] for record in report.later for name in record.get("makes", ())}
     for record in troubles:
         maker = created.get(record["host"])
         if record["type"] == "unreachable" and maker:
             report.later.append(record | {"message": f"known after this plan has made the {maker}"})
+        elif record["type"] == "unreachable" and record["host"] in promised:
+            report.later.append(record | {"message": promised[record["host"]]})
         else:
             report.problems.append(record)
     return report

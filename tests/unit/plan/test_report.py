@@ -188,3 +188,12 @@ def test_a_plan_that_could_not_look_does_not_say_nothing_to_change() -> None:
     assert text(gather([failed, {"type": "end"}]), "x")[0] == "Plan for x: 1 task could not be planned"
     two = text(gather([failed, failed | {"host": "one"}, {"type": "end"}]), "x")
     assert two[0] == "Plan for x: 2 tasks could not be planned"
+
+
+def test_hosts_that_something_unplanned_will_make_may_be_out_of_reach() -> None:
+    """Would catch a plan that fails on machines of servers that are still bare, and one that forgives a stranger."""
+    later = {"type": "later", "host": "compute1", "task": "look", "message": "known after it is", "makes": ["one"]}
+    lost = [{"type": "unreachable", "host": name, "task": "t", "message": "no route"} for name in ("one", "two")]
+    report = gather([*lost, later, {"type": "end"}])
+    assert [(record["host"], record["message"]) for record in report.later[1:]] == [("one", "known after it is")]
+    assert [record["host"] for record in report.problems] == ["two"]

@@ -11,9 +11,11 @@ import ssl
 import threading
 import time
 import urllib.request
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from ansible_collections.socle.platform.plugins.module_utils._objects import Fault
 from ansible_collections.socle.platform.plugins.module_utils._proxmox import client, errors, options
 from ansible_collections.socle.platform.plugins.module_utils._proxmox.client import Connection, Proxmox
 from ansible_collections.socle.platform.plugins.module_utils._proxmox.tasks import Upid
@@ -163,6 +165,20 @@ def test_the_host_that_answers_is_kept(three: Cluster) -> None:
         for _unused in range(20):
             pve.get("/version")
         assert time.monotonic() - begin < 3 and pve._first == 1
+
+
+def test_who_never_answered_is_not_waited_for(cluster: Cluster) -> None:
+    """Would catch a task that tries a wrong address until its deadline, or gives up on a node that restarts."""
+    closed = ("127.0.0.1:1", "127.0.0.1:2")
+    with by_password(cluster, hosts=closed) as pve, pytest.raises(errors.Unreachable, match=r"127\.0\.0\.1:2") as error:
+        pve.get("/version")
+    assert client.classify(error.value) is Fault.PERMANENT
+    with by_password(cluster) as pve:
+        pve.get("/version")
+        pve.connection = replace(pve.connection, hosts=closed)
+        with pytest.raises(errors.Unreachable) as error:
+            pve.post("/pools", poolid="p1")
+    assert client.classify(error.value) is Fault.TRANSIENT
 
 
 def test_a_host_whose_certificate_is_not_trusted_is_told_so_and_not_asked_for_long(cluster: Cluster) -> None:
