@@ -42,9 +42,9 @@ def _groups() -> str:
 @pytest.mark.parametrize("build", [_merges, _people, _keys, _groups])
 def test_what_grows_with_the_square_ends_soon(build):
     """Merges of merges, a long list of wrong entries, thousands of unknown keys, thousands of groups that meet."""
-    started = time.monotonic()
+    started = time.process_time()
     result = validate_file("test.socle.yml", build().encode())
-    assert time.monotonic() - started < LONGEST
+    assert time.process_time() - started < LONGEST
     assert not result.ok and all(entry.line >= 1 and entry.column >= 1 for entry in result.errors)
     assert len(report(result).splitlines()) < 200
 
