@@ -40,8 +40,10 @@ resource "aws_vpc" "main" {
 
 # Whoever names no security group gets this one: it lets nothing through.
 resource "aws_default_security_group" "main" {
-  vpc_id = aws_vpc.main.id
-  tags   = { Name = "${var.name}-unused" }
+  vpc_id  = aws_vpc.main.id
+  ingress = []
+  egress  = []
+  tags    = { Name = "${var.name}-unused" }
 }
 
 resource "aws_subnet" "public" {
