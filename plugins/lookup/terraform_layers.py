@@ -40,9 +40,9 @@ EXAMPLES = r"""
 RETURN = r"""
 _list:
   description:
-    - One entry for each layer, with C(name), C(source) (the folder of its files), C(variables), C(inputs) (by variable,
-      each with C(layer) and C(output)), C(needs) (layers that come first) and C(protected) (kinds not to be destroyed
-      unless named).
+    - One entry for each layer, with C(name), C(source) (the folder of its files), C(variables), C(secrets) (variables
+      that are not shown), C(inputs) (by variable, each with C(layer) and C(output)), C(needs) (layers that come first)
+      and C(protected) (kinds not to be destroyed unless named).
   type: list
   elements: dict
 """

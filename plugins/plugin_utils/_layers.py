@@ -53,10 +53,12 @@ def _layer(
             inputs[variable] = {"layer": layer, "output": output}
     for variable in inputs:
         variables.pop(variable, None)
+    hidden = {name.removeprefix(f"{role.name}_") for name, option in options.items() if option.get("no_log")}
     return {
         "name": role.name,
         "source": str(role / "files" / role.name),
-        "variables": variables,
+        "variables": {name: value for name, value in variables.items() if name not in hidden},
+        "secrets": {name: value for name, value in variables.items() if name in hidden},
         "inputs": inputs,
         "needs": [layer for layer in joins.get("needs", ()) if layer in asked],
         "protected": list(joins.get("protected", ())),

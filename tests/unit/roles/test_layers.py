@@ -133,6 +133,13 @@ def test_values_have_the_types_that_are_documented() -> None:
     assert not {"account", "state", "binary"} & ecs["variables"].keys()
 
 
+def test_secrets_are_kept_apart() -> None:
+    """Would catch a password among the variables, which are shown."""
+    (ecs,) = described({**SHOP, "ecs_secret_values": {"web/TOKEN": "hush"}}, "ecs")
+    assert ecs["secrets"] == {"secret_values": {"web/TOKEN": "hush"}}
+    assert "secret_values" not in ecs["variables"]
+
+
 @pytest.mark.parametrize(
     ("given", "name", "sentence"),
     [
