@@ -101,25 +101,11 @@ paths:
   returned: success
 """
 
-from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.socle.platform.plugins.module_utils._gluster.cli import Cli
-from ansible_collections.socle.platform.plugins.module_utils._gluster.info import SPEC, info
-from ansible_collections.socle.platform.plugins.module_utils._module import given
-from ansible_collections.socle.platform.plugins.module_utils._objects import EngineError
-from ansible_collections.socle.platform.plugins.module_utils._progress import Progress
-from ansible_collections.socle.platform.plugins.module_utils._wait import WaitFailed
+from ansible_collections.socle.platform.plugins.module_utils._gluster.info_module import run_info
 
 
 def main():
-    module = AnsibleModule(argument_spec=SPEC, supports_check_mode=True)
-    progress = Progress.from_environment(module._name)
-    try:
-        found = info(Cli(), given(module.params, SPEC), progress)
-    except (EngineError, WaitFailed) as error:
-        module.fail_json(msg=str(error))
-    finally:
-        progress.close()
-    module.exit_json(changed=False, **found)
+    run_info("gluster_volumes_info")
 
 
 if __name__ == "__main__":

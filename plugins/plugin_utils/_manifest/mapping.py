@@ -14,6 +14,7 @@ from .mapping_access import access
 from .mapping_clouds import clouds
 from .mapping_machines import machines
 from .mapping_proxmox import proxmox
+from .mapping_storage import storage
 from .platform import Host, Platform, group_name
 
 Variables = dict[str, Any]
@@ -41,7 +42,7 @@ def inventory(platform: Platform, file: str) -> Inventory:
     """What Ansible gets to see of a platform."""
     made = Inventory()
     made.everywhere = _everywhere(platform, file)
-    for build in (_hypervisors, _machines, _servers, _functions, proxmox, machines, access, clouds):
+    for build in (_hypervisors, _machines, _servers, _functions, proxmox, machines, access, storage, clouds):
         build(platform, made)
     return made
 

@@ -126,6 +126,9 @@ class Platform:
             found.append(
                 Function("glusterfs", (manifest.storage.glusterfs.machines,), ("storage", "glusterfs", "machines"))
             )
+            clients = manifest.storage.glusterfs.clients
+            if clients:
+                found.append(Function("glusterfs_clients", tuple(clients), ("storage", "glusterfs", "clients")))
         gitlab, runners = manifest.delivery.gitlab, manifest.delivery.runners
         if gitlab is not None and gitlab.install == "machine":
             found.append(Function("gitlab", (gitlab.machines,), ("delivery", "gitlab", "machines")))

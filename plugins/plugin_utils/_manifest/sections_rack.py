@@ -280,6 +280,9 @@ class GlusterVolume(Section):
         default=None, description="Copies, when not the cluster's number."
     )
     arbiter: bool | None = Field(default=None, description="Whether the third copy holds names only.")
+    use: Literal["rwx", "vm"] = Field(
+        default="rwx", description="What it is for: files that many machines share, or disks of virtual machines."
+    )
     options: dict[Plain, Plain] = Field(default={}, description="Volume options of GlusterFS.")
 
 
@@ -291,6 +294,9 @@ class GlusterFs(Section):
     arbiter: bool = Field(default=False, description="Whether the third copy holds names only (with `replicas: 2`).")
     encryption: bool = Field(default=True, description="Encrypt the bricks.")
     volumes: dict[Label, GlusterVolume] = Field(default={}, description="The volumes by name.")
+    clients: OneOrMany[Label] | None = Field(
+        default=None, description="Groups of machines that mount the volumes; by default the nodes of Kubernetes."
+    )
 
 
 class StorageSection(Section):
