@@ -204,18 +204,7 @@ def test_a_lost_answer_makes_no_second_template(site: Site, images: str, call: s
 def test_a_run_that_died_midway_is_made_good(site: Site, images: str) -> None:
     """Would catch a half-made template adopted as it is, or left beside the new one."""
     with site.session() as session:
-        mark = templates.Mark("debian-13", "va", "pve1", "cater", checksum("a"), "local:import/debian-13-va.qcow2")
-        upid = session.pve.post(
-            "/nodes/pve1/qemu",
-            vmid=9000,
-            name=mark.full,
-            description=mark.text(complete=False),
-            tags="socle-template",
-            smbios1=f"uuid={mark.uuid}",
-            scsi0="local:1",
-        )
-        session.pve.wait(upid, "a torso", engine.Deadline(30))
-        site.control("POST", "clock", skip=30)
+        torso(site, session)
         made = work(session).plan(templates=[one(images)], platform="cater")
         assert "unfinished" in made.pending[0].reason and not made.refusals
         assert work(session).apply(templates=[one(images)], platform="cater").ok
@@ -256,6 +245,8 @@ FAULTS: list[dict[str, Any]] = [
     {"kind": "reset", "after": True},
     {"kind": "task-error", "text": "command failed: exit code 5"},
     {"kind": "task-dies"},
+    {"kind": "lock-stays", "lock": "backup"},
+    {"kind": "lock-stays", "lock": "create"},
     {"kind": "no-quorum"},
     {"kind": "storage-full", "storage": "local"},
 ]
@@ -273,6 +264,57 @@ def test_after_any_fault_one_clean_run_is_enough(site: Site, images: str, seed: 
         with contextlib.suppress(engine.EngineError):
             work(session, deadline=3.0).apply(templates=wanted, platform="cater")
         site.control("DELETE", "faults")
+        unlock(site)
+        equals(site, session, wanted)
+
+
+def unlock(site: Site) -> None:
+    """What the holder of a lock does at the end of its own work; a lock of a guest's making has none."""
+    for guest in site.world.guests.values():
+        if guest.conf.get("lock") == "backup":
+            del guest.conf["lock"]
+
+
+@pytest.mark.parametrize("call", ["resize", "template", "config"])
+@pytest.mark.parametrize("lock", ["create", "backup"])
+def test_a_lock_that_stays_on_a_half_made_template_is_no_end(site: Site, images: str, call: str, lock: str) -> None:
+    """Would catch a torso that every later run waits for until its deadline, and a backup's lock that is broken."""
+    wanted = [one(images, disk="5 GiB")]
+    site.fault(kind="lock-stays", lock=lock, path=f"/qemu/9000/{call}$", method="POST|PUT")
+    with site.session() as session:
+        work(session, deadline=3.0).apply(templates=wanted, platform="cater")
+        site.control("DELETE", "faults")
+        site.control("POST", "clock", skip=30)
+        if lock == "backup":
+            assert site.world.guests[9000].conf["lock"] == lock, "whoever holds it may still be at work"
+        if lock == "backup" and call != "config":
+            told = work(session, deadline=2.0).apply(templates=wanted, platform="cater").message()
+            assert "debian-13-va" in told and "VM is locked (backup)" in told and "qm unlock" in told, told
+            assert site.world.guests[9000].conf["lock"] == lock
+        unlock(site)
+        equals(site, session, wanted)
+
+
+def torso(site: Site, session: Session, **conf: Any) -> None:
+    """What a run leaves that died while it made a template."""
+    mark = templates.Mark("debian-13", "va", "pve1", "cater", checksum("a"), "local:import/debian-13-va.qcow2")
+    values = {"name": mark.full, "description": mark.text(complete=False), "smbios1": f"uuid={mark.uuid}"}
+    upid = session.pve.post("/nodes/pve1/qemu", vmid=9000, tags="socle-template", scsi0="local:1", **values)
+    session.pve.wait(upid, "a torso", engine.Deadline(30))
+    site.control("POST", "guest", vmid=9000, conf=conf)
+    site.control("POST", "clock", skip=30)
+
+
+def test_the_lock_of_a_dead_making_is_passed_by_root_and_told_to_others(site: Site, images: str) -> None:
+    """Would catch a torso that stays for ever, and a token's refusal without the guest, the node and what to do there."""
+    wanted = [one(images)]
+    with site.session() as session:
+        torso(site, session, lock="create")
+        made = session.pve.post("/access/users/root@pam/token/mine", privsep=0)
+        login = {"api_user": "root@pam", "api_token_id": "mine", "api_token_secret": made["value"]}
+        with site.session(**login) as token:
+            told = work(token, deadline=5.0).apply(templates=wanted, platform="cater").message()
+        assert "guest 9000 on pve1" in told and "qm unlock 9000 && qm destroy 9000" in told, told
         equals(site, session, wanted)
 
 

@@ -354,7 +354,7 @@ class Templates(ApiReader):
         if disk.get("size"):
             fields["disk"] = show_size(parse_size(disk["size"], 1))
         incomplete = ""
-        if not mark.complete or not config.get("template"):
+        if not mark.complete or not config.get("template") or config.get("lock") == "create":
             incomplete = f"guest {row['vmid']} on {row['node']} was being made of {mark.image} when its run ended"
         return Current(
             mark.key,

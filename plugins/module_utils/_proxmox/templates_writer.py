@@ -15,7 +15,7 @@ from typing import Any
 from .._objects import AdapterError, Change, Current, Step
 from .._wait import WaitFailed, Waiting
 from . import identity
-from .errors import Busy, Exists, NotFound, ProxmoxError, TaskFailed, Uncertain
+from .errors import Busy, Exists, Invalid, NotFound, ProxmoxError, TaskFailed, Uncertain
 from .properties import compose_nic, parse, parse_nic
 from .session import ApiWriter, Session, words
 from .sizes import MIB, parse_size, show_size
@@ -234,7 +234,7 @@ class TemplatesWriter(ApiWriter):
         fields = _found(change).fields
         if _found(change).incomplete and fields["id"] not in self.shared.taken:
             self._forsaken(fields)
-        self._wait(self.session.pve.delete(_path(change), purge=True), "removing it", step)
+        self._wait(self._gone(change, config), "removing it", step)
         if mark is None or change.desired.fields.get("image") == mark.checksum:
             return
         others = [mark_of(other) for vmid, other in self.cluster.configs.items() if vmid != fields["id"]]
@@ -243,9 +243,25 @@ class TemplatesWriter(ApiWriter):
             path = f"/nodes/{fields['node']}/storage/{storage}/content/{mark.image}"
             self._wait(self.session.pve.delete(path), "removing its image", step)
 
+    def _gone(self, change: Change, config: Mapping[str, Any]) -> Any:
+        """The task that removes it. A lock of its making outlives a worker that died; any other has a holder."""
+        held = config.get("lock") == "create" and bool(_found(change).incomplete)
+        try:
+            return self.session.pve.delete(_path(change), purge=True, skiplock=True if held else None)
+        except Invalid as error:
+            if not held:
+                raise
+            vmid, node = (_found(change).fields[name] for name in ("id", "node"))
+            raise AdapterError(
+                f"guest {vmid} on {node} was left half made and locked when its making broke off: {error.said}",
+                f"run this task as root@pam with its password, or there: qm unlock {vmid} && qm destroy {vmid}",
+            ) from None
+
     def _forsaken(self, fields: Mapping[str, Any]) -> None:
         """A torso on which somebody worked a moment ago may be another run's that goes on."""
-        tasks = self.session.pve.get(f"/nodes/{fields['node']}/tasks", vmid=fields["id"], source="all", limit=1)
+        found = self.session.pve.get(f"/nodes/{fields['node']}/tasks", vmid=fields["id"], source="all", limit=20)
+        # It is there, so whatever removed it has failed: that was no work on it.
+        tasks = [task for task in found if task.get("type") != "qmdestroy" or not task.get("endtime")]
         if not tasks:
             return
         now = int(self.session.pve.get(f"/nodes/{fields['node']}/time")["time"])
