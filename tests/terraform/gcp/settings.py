@@ -23,7 +23,7 @@ PLAIN: dict[str, dict[str, Any]] = {
     "gcp_load_balancer": {
         **BASE, "name": "shop", "domains": ["shop.example.org"], "backends": {"shop": {"cloud_run": "shop"}},
     },
-    "gcp_pubsub": {**BASE, "topics": {"available": {"subscriptions": {"exchange": {}}}}},
+    "gcp_pubsub": {**BASE, "project_number": "1234", "topics": {"available": {"subscriptions": {"exchange": {}}}}},
     "cloud_run": {**BASE, "services": {"shop": {"image": "registry.example.org/shop:1"}}},
     "gcp_delivery": {**BASE, "name": "shop", "registries": {"shop": {}}},
 }  # fmt: skip
@@ -73,7 +73,7 @@ FULL: dict[str, dict[str, Any]] = {
         },
     },
     "gcp_pubsub": {
-        **BASE, "kms_key": KEY,
+        **BASE, "project_number": "1234", "kms_key": KEY,
         "topics": {
             "available": {
                 "schema": {"definition": '{"type": "record", "name": "Available", "fields": []}'},

@@ -15,7 +15,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from settings import FULL, folder
+from settings import FULL, KEY, folder
 from tfprovider import Workspace, changes, replacements
 
 Make = Callable[[Path], Workspace]
@@ -113,6 +113,16 @@ def test_what_people_change_replaces_nothing(workspace: Make, layer: str) -> Non
         plan = made.plan()
         assert replacements(plan) == {}, name
         assert changes(plan), f"{name} changes nothing: the test does not test"
+
+
+def test_another_key_never_makes_the_cluster_anew(workspace: Make) -> None:
+    """Catches a cluster that is replaced for its removed first pool: node pools may be, one after the other."""
+    made = workspace(folder("gke"))
+    made.variables(FULL["gke"])
+    made.plan()
+    made.apply()
+    made.variables({**FULL["gke"], "kms_key": KEY.replace("cryptoKeys/platform", "cryptoKeys/other")})
+    assert {address.split("[")[0] for address in replacements(made.plan())} == {"google_container_node_pool.main"}
 
 
 def test_a_disk_that_grew_is_left_as_it_is(workspace: Make, attached: Any) -> None:

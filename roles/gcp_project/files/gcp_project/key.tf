@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 locals {
+  # Made of the number: a data source would be read again after each change of the project, and the grant made anew.
   # The account with which each of Google's services uses the key, and the interface that makes it.
   agents = {
     artifactregistry = "service-${local.number}@gcp-sa-artifactregistry.iam.gserviceaccount.com"

@@ -7,17 +7,13 @@ locals {
   subscriptions = merge([
     for topic, entry in var.topics : { for name, subscription in entry.subscriptions : name => merge(subscription, { topic = topic, dead_letter = entry.dead_letter }) }
   ]...)
-  agent = "serviceAccount:service-${data.google_project.main.number}@gcp-sa-pubsub.iam.gserviceaccount.com"
+  agent = "serviceAccount:service-${var.project_number}@gcp-sa-pubsub.iam.gserviceaccount.com"
   publishers = merge([
     for topic, entry in var.topics : { for member in entry.publishers : "${topic} ${member}" => { topic = topic, member = member } }
   ]...)
   subscribers = merge([
     for name, entry in local.subscriptions : { for member in entry.subscribers : "${name} ${member}" => { subscription = name, member = member } }
   ]...)
-}
-
-data "google_project" "main" {
-  project_id = var.project
 }
 
 resource "google_pubsub_schema" "main" {

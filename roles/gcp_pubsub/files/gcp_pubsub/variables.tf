@@ -7,6 +7,12 @@ variable "project" {
   nullable    = false
 }
 
+variable "project_number" {
+  description = "Number of the project: Pub/Sub's own account, which moves dead letters, is called by it."
+  type        = string
+  nullable    = false
+}
+
 variable "region" {
   description = "The region."
   type        = string

@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 variables {
-  project = "shop-prod"
-  region  = "europe-west1"
+  project        = "shop-prod"
+  project_number = "123456789012"
+  region         = "europe-west1"
 }
 
 run "what_nobody_takes_is_kept" {
