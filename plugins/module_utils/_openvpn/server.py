@@ -45,7 +45,8 @@ def configuration(settings: Mapping[str, Any]) -> str:
         "remote-cert-tls client",
         # Read again at each handshake: no restart when somebody is revoked.
         f"crl-verify {FOLDER}/socle-crl.pem",
-        "keepalive 10 60",
+        # Half a minute after a gateway is lost its clients try the next one.
+        "keepalive 5 30",
         # OpenVPN ends at the first client without it, because its user cannot read the keys again.
         "persist-key",
         "persist-tun",
