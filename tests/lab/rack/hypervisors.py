@@ -63,7 +63,7 @@ def serve(rack: Rack, servers: list[Server], image: Callable[[str], str]) -> Non
         for site in simulator.fleet.sites:
             site.storages["local"].total = ROOM
         for server in servers:
-            _wire(simulator.fleet.node(server.name), server)
+            wire(simulator.fleet.node(server.name), server)
     with simulator.app.lock:
         backend.adopt(simulator.fleet)
     stop = threading.Event()
@@ -79,7 +79,7 @@ def serve(rack: Rack, servers: list[Server], image: Callable[[str], str]) -> Non
     _keep(simulator, books, -1)
 
 
-def _wire(node: Node, server: Server) -> None:
+def wire(node: Node, server: Server) -> None:
     """Two bridges, as the role proxmox_node leaves them."""
     for bridge, address in ((PUBLIC, server.public), (RACK, server.rack)):
         network = ipaddress.ip_interface(bridge.gateway).network

@@ -83,8 +83,9 @@ class Rack:
         """Boot it; a node that exists takes over what changed in its cards, disks, sizes and seed."""
         self._furnish(node)
         if self.exists(node.name):
-            self._limit(node)
             run("podman", "start", self.container(node.name))
+            # podman takes limits of what runs only.
+            self._limit(node)
             return
         try:
             run(*self._run_command(node))
@@ -266,7 +267,7 @@ class Rack:
                         "ssh",
                         *ssh_options(self.state, key),
                         "-o",
-                        "ConnectTimeout=2",
+                        "ConnectTimeout=10",
                         f"{node.user}@{node.address}",
                         "true",
                     ),
