@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .clouds import Variables, admins, apps, environments, gibibytes, known, labels, minutes, resource_name
+from .clouds import Variables, admins, apps, days, environments, gibibytes, known, labels, minutes, resource_name
 from .platform import Platform
 from .sections_clouds import NodePool
 
@@ -20,6 +20,7 @@ def aws(platform: Platform, name: str) -> tuple[list[str], Variables]:
     cloud = platform.manifest.clouds[name]
     sections = {
         "aws_network": _network(platform, cloud),
+        "aws_data": _data(platform, name, cloud),
         "ecs": _ecs(platform, name, cloud) if cloud.kind == "ecs" else None,
         "eks": _eks(platform, cloud) if cloud.kind == "eks" else None,
     }
@@ -45,6 +46,33 @@ def _network(platform: Platform, cloud: Any) -> Variables:
         "monthly_budget": cloud.monthly_budget if warned else None,
         "budget_emails": warned,
     }
+
+
+def _engine(cloud: Any) -> str | None:
+    if cloud.database is None:
+        return None
+    return "postgres" if cloud.database.postgres is not None else "mysql"
+
+
+def _data(platform: Platform, name: str, cloud: Any) -> Variables | None:
+    database, engine = cloud.database, _engine(cloud)
+    own: Variables = {"buckets": cloud.object_storage, "alarm_emails": admins(platform)}
+    if database is not None:
+        users = [app for app, (entry, _env, _environment) in apps(platform, name).items() if engine in entry.needs]
+        names = database.databases or users
+        own["database"] = known(
+            {
+                "engine": engine,
+                "version": database.postgres or database.mysql,
+                "machine": database.tier,
+                "disk": max(20, gibibytes(database.disk)),
+                "ha": database.ha,
+                "backup_days": days(database.backups),
+                # A name of RDS has letters and digits only.
+                "name": "".join(char for char in names[0] if char.isalnum()) if names else None,
+            }
+        )
+    return own if database is not None or cloud.object_storage else None
 
 
 def _domain(platform: Platform, name: str) -> str:
@@ -80,6 +108,7 @@ def _ecs(platform: Platform, name: str, cloud: Any) -> Variables:
                 "cpu_target": scale.cpu if scale else None,
                 "environment": {**app.variables, **(here.variables if here is not None else {})},
                 "kept": dict.fromkeys(app.secrets, 1),
+                "database": _engine(cloud) in app.needs,
             }
         )
         values.update({f"{service}/{variable}": value for variable, value in app.secrets.items()})

@@ -27,6 +27,13 @@ PLAIN: dict[str, dict[str, Any]] = {
         "services": {"web": {"port": 8000, "health": "/health"}},
     },
     "eks": {**BASE, **INSIDE},
+    "aws_data": {
+        **BASE,
+        "vpc_id": "vpc-0a1b",
+        "cidr": "10.60.0.0/16",
+        "data_subnet_ids": ["subnet-0e", "subnet-0f"],
+        "database": {"engine": "postgres", "version": "17"},
+    },
 }
 FULL: dict[str, dict[str, Any]] = {
     "aws_network": {
@@ -52,8 +59,14 @@ FULL: dict[str, dict[str, Any]] = {
                 "hosts": ["api.shop.example.org"],
                 "secrets": {"KEY": f"{SECRET}api-x1:key::"},
             },
-            "worker": {"min": 1, "writable": True, "policy_arns": ["arn:aws:iam::123456789012:policy/queue"]},
+            "worker": {
+                "database": True,
+                "min": 1,
+                "writable": True,
+                "policy_arns": ["arn:aws:iam::123456789012:policy/queue"],
+            },
         },
+        "database": {"host": "db", "port": 5432, "name": "app", "secret_arn": f"{SECRET}db-x2", "kms_key_arn": OWN_KEY},
         "secret_values": {"web/TOKEN": "hush-hush-hush"},
         "test_path": "/next",
         "test_networks": ["198.51.100.0/24"],
@@ -74,6 +87,14 @@ FULL: dict[str, dict[str, Any]] = {
         "domain": "shop.example.org",
         "dns_zone": "shop.example.org",
         "create_dns_zone": True,
+    },
+    "aws_data": {
+        **PLAIN["aws_data"],
+        "account": "123456789012",
+        "labels": {"team": "sales"},
+        "database": {"engine": "mysql", "version": "8.4", "settings": {"long_query_time": "2"}},
+        "buckets": ["shop-files"],
+        "alarm_emails": ["ops@example.org"],
     },
 }
 CASES = [(layer, kind) for layer in PLAIN for kind in ("plain", "full")]

@@ -23,6 +23,7 @@ REVISIONS = "aws_ecs_task_definition."
 
 ECS = FULL["ecs"]["services"]
 POOLS = FULL["eks"]["pools"]
+DATABASE = FULL["aws_data"]["database"]
 # Layer, what is called so, and what it changes.
 NAMED: list[tuple[str, str, dict[str, Any]]] = [
     ("aws_network", "labels", {"labels": {"team": "ops"}}),
@@ -39,6 +40,11 @@ NAMED: list[tuple[str, str, dict[str, Any]]] = [
     ("ecs", "a longer bake", {"bake_minutes": 60}),
     ("ecs", "in steps", {"strategy": "CANARY", "step_percent": 20}),
     ("ecs", "another value of a secret", {"services": {**ECS, "web": {**ECS["web"], "kept": {"TOKEN": 2}}}}),
+    ("aws_data", "machine size", {"database": {**DATABASE, "machine": "db.m7g.large"}}),
+    ("aws_data", "database flags", {"database": {**DATABASE, "settings": {"long_query_time": "5"}}}),
+    ("aws_data", "a bigger disk", {"database": {**DATABASE, "disk": 100}}),
+    ("aws_data", "backups kept longer", {"database": {**DATABASE, "backup_days": 30}}),
+    ("aws_data", "one bucket more", {"buckets": ["shop-files", "shop-more"]}),
     ("eks", "labels", {"labels": {"team": "ops"}}),
     ("eks", "machine size", {"pools": {**POOLS, "main": {**POOLS["main"], "machine": "m7g.xlarge", "disk": 100}}}),
     ("eks", "more nodes", {"pools": {**POOLS, "main": {**POOLS["main"], "min": 4, "max": 20}}}),
@@ -55,7 +61,7 @@ MAY_GO = {
 }
 
 
-@pytest.mark.parametrize("layer", ["aws_network", "ecs", "eks"])
+@pytest.mark.parametrize("layer", ["aws_network", "aws_data", "ecs", "eks"])
 def test_a_named_change_replaces_nothing(workspace: Make, layer: str) -> None:
     """Would catch a change of size, labels or copies that takes a network, a database, a cluster or its nodes away."""
     made = workspace(folder(layer))

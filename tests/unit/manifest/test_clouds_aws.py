@@ -65,6 +65,11 @@ def layers_of(text: str, changes: dict[str, Any] | None = None) -> Any:
             "authorized_networks.all",
             "everybody reaches the control plane",
         ),
+        (
+            {"kind": "eks", "region": "eu-west-3", "database": {"postgres": "17", "databases": ["a", "b"]}},
+            "database.databases",
+            "RDS makes one database",
+        ),
         ({"kind": "kapsule", "region": "fr-par", "pools": {"a": {"spot": True}}}, "pools.a.spot", "Scaleway has no"),
     ],
 )
@@ -91,6 +96,7 @@ def test_a_service_gets_what_its_app_says() -> None:
             "cpu_target": 70,
             "environment": {},
             "kept": {"TOKEN": 1},
+            "database": False,
         }
     }
     assert variables["ecs_secret_values"] == {"web/TOKEN": "hush-hush"}
@@ -99,6 +105,26 @@ def test_a_service_gets_what_its_app_says() -> None:
     assert variables["ecs_domain"] == "www.example.org"
     assert variables["ecs_labels"] == {"team": "sales", "cloud": "paris"}
     assert variables["aws_network_name"] == variables["ecs_name"] == "shop-paris"
+
+
+def test_what_is_kept_is_a_layer_of_its_own() -> None:
+    """Would catch a database or a bucket that the manifest names and nobody makes, and an app that never finds it."""
+    cloud = {
+        "clouds.paris.database": {"postgres": "17", "disk": "5 GiB"},
+        "clouds.paris.object_storage": ["shop-files"],
+    }
+    layers, variables = layers_of(SHOP, {**cloud, "apps.web.needs": ["postgres"]})
+    assert layers == ["aws_network", "aws_data", "ecs"]
+    assert variables["aws_data_database"] == {
+        "engine": "postgres",
+        "version": "17",
+        "disk": 20,
+        "ha": True,
+        "backup_days": 7,
+        "name": "web",
+    }
+    assert variables["aws_data_buckets"] == ["shop-files"]
+    assert variables["ecs_services"]["web"]["database"] is True
 
 
 def test_those_who_run_the_platform_are_warned() -> None:

@@ -78,6 +78,12 @@ def _kind(context: Context, path: Path, cloud: Any) -> None:
         # Each zone has a subnet for load balancers, a /27 at least, and room for zones that are added later.
         size = int(cloud.network.partition("/")[2])
         most = {23: 4, 24: 2}.get(size, 6) if size <= 24 else 0
+        if cloud.database is not None and len(cloud.database.databases) > 1:
+            context.error(
+                (*path, "database", "databases"),
+                "RDS makes one database with an instance",
+                "the first; apps or their migrations make more",
+            )
         if cloud.zones > most > 0:
             context.error(
                 (*path, "network"),

@@ -12,10 +12,11 @@ locals {
     }]
   })
 
-  reads_secrets = { for name, service in var.services : name => length(service.kept) > 0 || anytrue([for arn in values(service.secrets) : strcontains(arn, ":secretsmanager:")]) }
+  reads_secrets = { for name, service in var.services : name => service.database || length(service.kept) > 0 || anytrue([for arn in values(service.secrets) : strcontains(arn, ":secretsmanager:")]) }
   # The ARN of a secret without the key within it: arn:aws:secretsmanager:region:account:secret:name[:key::]
   secrets = { for name, service in var.services : name => concat(
     [for variable in keys(service.kept) : aws_secretsmanager_secret.main["${name}/${variable}"].arn],
+    service.database ? [var.database.secret_arn] : [],
     distinct([for arn in values(service.secrets) : join(":", slice(split(":", arn), 0, 7)) if strcontains(arn, ":secretsmanager:")]),
   ) }
   params = { for name, service in var.services : name => distinct([for arn in values(service.secrets) : arn if strcontains(arn, ":ssm:")]) }
@@ -71,11 +72,11 @@ resource "aws_iam_role_policy" "execution" {
         Action   = ["ssm:GetParameters"]
         Resource = local.params[each.key]
       }],
-      length(each.value.secrets) + length(each.value.kept) == 0 ? [] : [{
+      !local.reads_secrets[each.key] && length(each.value.secrets) == 0 ? [] : [{
         Sid      = "DecryptThem"
         Effect   = "Allow"
         Action   = ["kms:Decrypt"]
-        Resource = local.kms_key
+        Resource = concat([local.kms_key], each.value.database ? [var.database.kms_key_arn] : [])
       }],
     )
   })

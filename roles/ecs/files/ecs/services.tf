@@ -80,10 +80,14 @@ resource "aws_ecs_task_definition" "main" {
       privileged             = false
       stopTimeout            = 60
       linuxParameters        = { initProcessEnabled = true, capabilities = { drop = ["ALL"] } }
-      environment            = [for name, value in each.value.environment : { name = name, value = value }]
+      environment = concat(
+        [for name, value in each.value.environment : { name = name, value = value }],
+        each.value.database ? [for name in ["host", "port", "name"] : { name = "DATABASE_${upper(name)}", value = tostring(var.database[name]) }] : [],
+      )
       secrets = concat(
         [for name, arn in each.value.secrets : { name = name, valueFrom = arn }],
         [for variable in keys(each.value.kept) : { name = variable, valueFrom = aws_secretsmanager_secret.main["${each.key}/${variable}"].arn }],
+        each.value.database ? [for name in ["username", "password"] : { name = "DATABASE_${upper(name)}", valueFrom = "${var.database.secret_arn}:${name}::" }] : [],
       )
       mountPoints  = each.value.writable ? [] : [{ sourceVolume = "tmp", containerPath = "/tmp", readOnly = false }]
       portMappings = each.value.port == null ? [] : [{ name = "main", containerPort = each.value.port, protocol = "tcp" }]

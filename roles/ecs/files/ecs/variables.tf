@@ -77,6 +77,7 @@ variable "services" {
     environment  = optional(map(string), {})
     secrets      = optional(map(string), {})
     kept         = optional(map(number), {})
+    database     = optional(bool, false)
     command      = optional(list(string))
     writable     = optional(bool, false)
     policy_arns  = optional(list(string), [])
@@ -124,6 +125,18 @@ variable "services" {
     condition     = alltrue(flatten([for service in values(var.services) : [for arn in values(service.secrets) : can(regex("^arn:aws[a-z-]*:(secretsmanager:[^:]+:[0-9]{12}:secret:[^:]+|ssm:[^:]+:[0-9]{12}:parameter/)", arn))]]))
     error_message = "secrets are ARNs of Secrets Manager or of parameters (SSM), never values."
   }
+}
+
+variable "database" {
+  description = "The database of services that use one: they find it in DATABASE_HOST, _PORT, _NAME, _USERNAME and _PASSWORD."
+  type = object({
+    host        = string
+    port        = number
+    name        = string
+    secret_arn  = string
+    kms_key_arn = string
+  })
+  default = null
 }
 
 variable "secret_values" {

@@ -65,7 +65,7 @@ run "a_database_in_the_private_network" {
 
   variables {
     database          = { engine = "PostgreSQL-17" }
-    database_password = "long-enough-for-everybody"
+    database_password = "not a real password at all"
   }
 
   assert {
