@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 SERVERS, CLIENTS = "glusterfs", "glusterfs_clients"
 # The daemon, and the role's own range for bricks.
 PORTS = (24007, "49152-49251")
+# At which servers with encrypted disks unlock each other.
+UNLOCK_PORT = 24009
 
 
 def storage(platform: Platform, made: Inventory) -> None:
@@ -32,7 +34,8 @@ def storage(platform: Platform, made: Inventory) -> None:
     made.group(CLIENTS, variables=variables)
     for name in _clients(platform):
         made.group(group_name(name), CLIENTS)
-    opening(platform, made, SERVERS, "glusterfs", PORTS)
+    ports = [*PORTS, UNLOCK_PORT] if gluster.encryption else list(PORTS)
+    opening(platform, made, SERVERS, "glusterfs", ports)
 
 
 def _clients(platform: Platform) -> list[str]:

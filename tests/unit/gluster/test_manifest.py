@@ -87,12 +87,14 @@ def test_clients_that_are_no_group_are_refused(tmp_path: Path) -> None:
 
 def test_servers_answer_to_the_rack_only(tmp_path: Path) -> None:
     """Catches bricks that are open to the public side, and ports that the role does not use."""
-    made = mapped(tmp_path)
+    made = mapped(tmp_path, encryption=False)
     assert made.hosts["gluster-2"][OPENINGS] == [
         {"name": "glusterfs", "ports": ["24007", "49152-49251"], "protocol": "tcp", "sources": ["10.10.0.0/16"]}
     ]
+    assert "24009" in mapped(tmp_path).hosts["gluster-2"][OPENINGS][0]["ports"]
     defaults = yaml.safe_load((Path(__file__).parents[3] / "roles/glusterfs/defaults/main.yml").read_text())
     assert (defaults["glusterfs_first_port"], defaults["glusterfs_last_port"]) == (49152, 49251)
+    assert defaults["glusterfs_unlock_port"] == 24009
 
 
 @pytest.mark.parametrize("volume", [{"replicas": 2}, {"replicas": 2, "arbiter": False}])
