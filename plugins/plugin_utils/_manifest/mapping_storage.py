@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 SERVERS, CLIENTS = "glusterfs", "glusterfs_clients"
 # The daemon, and the role's own range for bricks.
-PORTS = (24007, "49152-49251")
+PORTS: tuple[int | str, ...] = (24007, "49152-49251")
 # At which servers with encrypted disks unlock each other.
 UNLOCK_PORT = 24009
 
