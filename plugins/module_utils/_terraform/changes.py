@@ -146,6 +146,12 @@ def reading(plan: Mapping[str, Any], *, preview: bool = False) -> Reading:
     )
 
 
+def unchanged(told: Mapping[str, Any], declared: Iterable[str]) -> Reading:
+    """The same of a layer without changes, from `output -json`."""
+    outputs = {**dict.fromkeys(declared), **{name: _output(one) for name, one in told.items()}}
+    return Reading(outputs=outputs, outputs_before=outputs)
+
+
 def addresses(values: Mapping[str, Any]) -> Iterator[str]:
     """Every managed resource of a state, in child modules too."""
     todo = [values.get("root_module", {})]

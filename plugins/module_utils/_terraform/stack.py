@@ -19,11 +19,11 @@ from .._progress import NullProgress, Progress
 from .._values import Secret, Unknown, clear_texts, equal, has_unknown, scrub, secrets_in
 from . import buckets, preview
 from .backends import State, state_of
-from .changes import Reading, ResourceChange, reading
+from .changes import Reading, ResourceChange, reading, unchanged
 from .errors import DEFINITE, NEEDS_INIT, Lock, errors_of, failure, lock_in
 from .layers import Layer, layers_of, state_home
 from .process import Done, Message, Runner, binary_of
-from .workspace import Workspace, held
+from .workspace import Workspace, held, outputs_in
 
 UNDECLARED = "Value for undeclared variable"
 
@@ -117,6 +117,7 @@ class Stack:
         (self.folder / f"bucket-{self.state.bucket}").touch(mode=0o600)
 
     def _in_turn(self, layer: Layer, needs: Mapping[str, Future[Planned]]) -> Planned:
+        early = self._early(layer) if needs else None
         found: dict[str, Planned] = {}
         for name, future in needs.items():
             try:
@@ -125,13 +126,24 @@ class Stack:
                 raise _BecauseOfAnother(f"layer {name} cannot be planned") from None
         with self._turns:
             self.progress.event(layer.name, "planning", self._done, len(self.layers))
-            made = self.plan_one(layer, found)
+            made = self.plan_one(layer, found, early)
             with self._lock:
                 self._done += 1
             self.progress.event(layer.name, "planned", self._done, len(self.layers))
             return made
 
-    def plan_one(self, layer: Layer, needs: Mapping[str, Planned]) -> Planned:
+    def _early(self, layer: Layer) -> Planned | None:
+        """A plan with what the needs told last time, made while they are still being planned: mostly they tell it again."""
+        told = self.workspace(layer).inputs_last_time()
+        if told is None or not layer.present or told.keys() - layer.inputs.keys() or has_unknown(layer.variables):
+            return None
+        with self._turns:
+            try:
+                return self.exact(layer, {**layer.variables, **told})
+            except AdapterError:
+                return None
+
+    def plan_one(self, layer: Layer, needs: Mapping[str, Planned], early: Planned | None = None) -> Planned:
         """Plan a layer with what its needs tell, as far as that is known."""
         values, unknown, later = self._inputs(layer, needs)
         if later:
@@ -140,6 +152,8 @@ class Stack:
         try:
             if unknown and layer.present:
                 return self._preview(layer, values, unknown)
+            if early is not None and equal(dict(early.values), values):
+                return early
             return self.exact(layer, values)
         except PlanFailed as error:
             if error.definite or not pending:
@@ -194,9 +208,16 @@ class Stack:
                 return Planned(layer, values=values)
             raise _failed(done, "planning", lock)
         self._declared(done)
-        read = reading(self.runner.data(["show", "-json", str(space.plan)], space.folder, data))
+        read = self._read(space, data, done)
+        space.remember_inputs({name: values[name] for name in layer.inputs if name in values})
         changed = done.code == 2 or lock is not None
         return Planned(layer, read, changed=changed, exact=not self.bucket_missing, values=values, lock=lock)
+
+    def _read(self, space: Workspace, data: Path, done: Done) -> Reading:
+        if done.code == 0 and not any(one.get("type") == "resource_drift" for one in done.messages):
+            # Nothing to show: what the layer tells is all there is to know, and costs no provider a start.
+            return unchanged(self.runner.data(["output", "-json"], space.folder, data), outputs_in(space.folder))
+        return reading(self.runner.data(["show", "-json", str(space.plan)], space.folder, data))
 
     def _preview(self, layer: Layer, values: Mapping[str, Any], unknown: list[str]) -> Planned:
         """The plan as far as it can be known while some inputs are not."""

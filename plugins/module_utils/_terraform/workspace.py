@@ -10,6 +10,7 @@ import contextlib
 import fcntl
 import json
 import os
+import re
 import shutil
 import time
 from collections.abc import Iterator, Mapping
@@ -18,15 +19,17 @@ from pathlib import Path
 from typing import Any
 
 from .._objects import AdapterError
-from .._values import Secret, digest
+from .._values import Secret, digest, secrets_in
 from .layers import Import, Layer
 
 VARIABLES = "socle.auto.tfvars.json"
 BACKEND = "socle_backend.tf.json"
 IMPORTS = "socle_imports.tf"
+INPUTS = "inputs.json"
 OURS = frozenset({VARIABLES, BACKEND, IMPORTS, ".terraform.lock.hcl"})
 PASSED_OVER = frozenset({".terraform", ".git", "tests", "__pycache__", "terraform.tfvars", "terraform.tfvars.json"})
 STAMP = "socle-ready.json"
+_OUTPUT = re.compile(r'^[ \t]*output[ \t]+"?([\w-]+)"?[ \t]*\{', re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -70,11 +73,35 @@ class Workspace:
     def mark_ready(self, binary: str, backend: Mapping[str, Any]) -> None:
         write(self.data(binary) / STAMP, json.dumps(_stamp(binary, backend)))
 
+    def remember_inputs(self, values: Mapping[str, Any]) -> None:
+        """Keep what other layers told, unless there is a secret in it."""
+        if any(True for _unused in secrets_in(values)):
+            (self.root / INPUTS).unlink(missing_ok=True)
+        else:
+            write(self.root / INPUTS, json.dumps(values))
+
+    def inputs_last_time(self) -> dict[str, Any] | None:
+        """What was kept; None when there is nothing to go by."""
+        try:
+            told = json.loads((self.root / INPUTS).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+        return told if isinstance(told, dict) else None
+
     def forget_values(self) -> None:
         """Remove what holds values in the clear."""
         for file in (self.plan, self.folder / VARIABLES):
             file.unlink(missing_ok=True)
         shutil.rmtree(self.root / "preview", ignore_errors=True)
+
+
+def outputs_in(folder: Path) -> list[str]:
+    """The outputs that a layer declares: one that is null is named nowhere else."""
+    names = [name for file in sorted(folder.glob("*.tf")) for name in _OUTPUT.findall(file.read_text(encoding="utf-8"))]
+    for file in sorted(folder.glob("*.tf.json")):
+        told = json.loads(file.read_text(encoding="utf-8"))
+        names += told.get("output", {}) if isinstance(told, dict) else []
+    return names
 
 
 def _stamp(binary: str, backend: Mapping[str, Any]) -> dict[str, str]:
