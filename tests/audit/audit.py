@@ -3,9 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Outside tools judge a hardened node beside a plain one: `python tests/audit/audit.py`, or `make audit`.
 
-OpenSCAP (CIS Debian 13, level 1, server), lynis, ssh-audit, and a scan of all TCP ports by a stranger on the public side.
-What a tool still finds is named in exceptions.yml with its reason; anything else, and an exception that is no longer
-needed, makes it fail.
+OpenSCAP (CIS Debian 13, level 1, server), lynis, ssh-audit, and a scan of all TCP ports by a stranger on the public
+side. What a tool still finds is named in exceptions.yml with its reason; anything else, and an exception that is no
+longer needed, makes it fail.
 """
 
 from __future__ import annotations
@@ -21,10 +21,8 @@ from typing import Any
 
 import yaml
 
-HERE = Path(__file__).resolve().parent
-ROOT = HERE.parent.parent
-sys.path.insert(0, str(HERE))
-sys.path.insert(0, str(ROOT / "tests" / "lab"))
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "lab"))
 
 import content
 import judges
@@ -33,6 +31,8 @@ from rack import seeds
 from rack.command import LabError, inside
 from rack.lab import Lab
 
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
 PROFILE = "xccdf_org.ssgproject.content_profile_cis_level1_server"
 RULES = "/usr/share/xml/scap/ssg/content/ssg-debian13-ds.xml"
 NODES = {

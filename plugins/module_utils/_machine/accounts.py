@@ -17,6 +17,8 @@ Run = Callable[[Sequence[str]], tuple[int, str]]
 PEOPLE, ADMINS = "socle-people", "socle-admins"
 FIRST_OF_PEOPLE, NOBODY = 1000, 65534
 NOLOGIN = "/usr/sbin/nologin"
+# Nobody reads these; root may anyway.
+BACKUPS = [Wanted(path, mode=0) for path in ("/etc/shadow-", "/etc/gshadow-")]
 CLOSED = (NOLOGIN, "/sbin/nologin", "/bin/sync")
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .mapping import Inventory
 
 ANYWHERE = ("0.0.0.0/0", "::/0")
+PAIR, API_PORT = "load_balancer", 6443
 OPENINGS, FORWARDING = "machine_base_openings", "machine_base_forwarding"
 
 
@@ -31,7 +32,7 @@ def opening(
     protocol: str = "tcp",
     sources: Iterable[str] | None = None,
 ) -> None:
-    """Let `sources` reach `ports` (8080, or "49152-49251") on every host of an inventory group; the rack if not said."""
+    """Open `ports` (8080, or "49152-49251") to `sources`, the rack if not said, on every host of an inventory group."""
     hosts = hosts_of(made, group)
     allowed = list(sources) if sources is not None else _neighbours(platform, made, hosts)
     entry = {"name": name, "ports": [str(port) for port in ports], "protocol": protocol, "sources": allowed}
@@ -90,10 +91,39 @@ def machines(platform: Platform, made: Inventory) -> None:
             if not _is_ssh_of_servers(platform, label, entry):
                 ports, group = [entry.port], group_name(label)
                 opening(platform, made, group, name, ports, protocol=entry.protocol, sources=entry.sources)
+    load_balancers(platform, made)
     for label, group in manifest.servers.items():
         made.groups[group_name(label)].update(
             machine_base_ssh_port=group.port, machine_base_ssh_networks=_servers_ssh(platform, label)
         )
+
+
+def load_balancers(platform: Platform, made: Inventory) -> None:
+    """A machine group called load-balancer carries the address of the cluster's API."""
+    kubernetes, vip, rack = platform.manifest.kubernetes, platform.vip(), platform.rack
+    pair = platform.of_group("load-balancer") if "load-balancer" in platform.manifest.machines else []
+    if not pair or rack is None or vip is None or kubernetes.load_balancer != "haproxy":
+        return
+    peers = [str(host.address) for host in pair]
+    control = [
+        host for name in hosts_of(made, "kubernetes_control_plane") for host in platform.hosts if host.name == name
+    ]
+    made.groups[PAIR].update(
+        load_balancer_name=platform.manifest.platform.name,
+        load_balancer_peers=peers,
+        load_balancer_addresses=[f"{vip}/{rack.network.prefixlen}"],
+        load_balancer_services=[
+            {
+                "name": "kubernetes",
+                "port": API_PORT,
+                "check_path": "/readyz",
+                "check_tls": True,
+                "servers": [{"name": host.name, "address": host.address} for host in control],
+            }
+        ],
+    )
+    opening(platform, made, PAIR, "kubernetes", [API_PORT])
+    opening(platform, made, PAIR, "vrrp", [], protocol="vrrp", sources=peers)
 
 
 def _machines_ssh(platform: Platform) -> dict[str, Any]:
