@@ -306,7 +306,7 @@ def torso(site: Site, session: Session, **conf: Any) -> None:
 
 
 def test_the_lock_of_a_dead_making_is_passed_by_root_and_told_to_others(site: Site, images: str) -> None:
-    """Would catch a torso that stays for ever, and a token's refusal without the guest, the node and what to do there."""
+    """Would catch a torso that stays for ever, and a token's refusal without the guest, the node and a way out."""
     wanted = [one(images)]
     with site.session() as session:
         torso(site, session, lock="create")

@@ -35,6 +35,8 @@ class MachineReader(Reader):
         if live is not None:
             self.live = live
         self.findings: list[str] = []
+        self.away: dict[str, tuple[int, str, str]] = {}
+        """Machines on nodes that are offline, which nobody can look at: id, node, and why."""
         self.plan: preflight.Placement = preflight.Placement()
 
     def read(self, desired: Sequence[Desired]) -> Iterable[Current]:
@@ -66,16 +68,19 @@ class MachineReader(Reader):
         live = self.live
         live.refresh()
         rows = live.ids()
-        likely = self._candidates(wanted, rows)
+        likely = self._answering(self._candidates(wanted, rows))
         owners, strangers = self._owners(likely, wanted)
         if live.prune or not all(owners[machine.name] for machine in wanted):
             # Before a machine is said not to be there, every guest that could be it has shown its uuid.
             seen = {row["vmid"] for row in likely}
-            more, others = self._owners([row for row in self._tagged(rows) if row["vmid"] not in seen], wanted)
+            more, others = self._owners(
+                [row for row in self._answering(self._tagged(rows)) if row["vmid"] not in seen], wanted
+            )
             for name, guests in more.items():
                 owners.setdefault(name, []).extend(guests)
             strangers += others
         self._report(owners, strangers, rows, wanted)
+        self._note_away(wanted, owners, rows)
         managed = {name for name, guests in owners.items() if guests}
         states = live.statuses(guest.node for name in managed for guest in owners[name])
         found = []
@@ -90,7 +95,46 @@ class MachineReader(Reader):
             with live.lock:
                 live.spots[name] = (first.vmid, first.node)
             found.append(self._current(name, with_status(first, states.get(first.vmid, ""), pool)))
-        return found
+        return [*found, *(self._unseen(machine) for machine in wanted if machine.name in self.away)]
+
+    def _offline(self) -> set[str]:
+        return {name for name, row in self.live.nodes.items() if row.get("status") == "offline"}
+
+    def _answering(self, rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+        """Those on nodes that can be asked."""
+        offline = self._offline()
+        return [row for row in rows if row["node"] not in offline]
+
+    def _note_away(
+        self,
+        wanted: Sequence[Machine],
+        owners: Mapping[str, Sequence[Guest]],
+        rows: Mapping[int, Mapping[str, Any]],
+    ) -> None:
+        """Whoever may live on a node that is offline is neither there nor not there: left alone, and made nowhere."""
+        offline = self._offline()
+        silent = {vmid: row for vmid, row in rows.items() if _virtual(row) and row["node"] in offline}
+        ids = {machine.id for machine in wanted}
+        by_name = {str(row["name"]).lower(): row for row in silent.values() if row.get("name")}
+        nameless = [row for row in self._tagged(silent) if not row.get("name") and row["vmid"] not in ids]
+        for machine in wanted:
+            self.away.pop(machine.name, None)
+            if owners.get(machine.name):
+                continue
+            row = silent.get(machine.id) or by_name.get(machine.name.lower())
+            verb = "lives"
+            if row is None and machine.present and nameless:
+                row, verb = nameless[0], "may live"
+            if row is not None:
+                why = f"node {row['node']}, where it {verb} as guest {row['vmid']}, is offline"
+                self.away[machine.name] = (int(row["vmid"]), str(row["node"]), why)
+
+    def _unseen(self, machine: Machine) -> Current:
+        """As it is wanted, and still not whole: the writer says why."""
+        vmid, node, _why = self.away[machine.name]
+        fields = {"id": vmid, "node": node, "detached": {}, "pending": [], **machine.fields, "complete": False}
+        identity_ = {"id": vmid, "machine": f"{self.live.platform}/{machine.name}"}
+        return Current(machine.name, fields, identity=identity_)
 
     def _candidates(self, wanted: Sequence[Machine], rows: Mapping[int, Mapping[str, Any]]) -> list[Mapping[str, Any]]:
         """Guests that are likely one of the machines: by id, by name, or too new to have shown a name."""
@@ -225,12 +269,22 @@ class MachineReader(Reader):
         return path == "name" and str(wanted).lower() == str(found).lower()
 
     def check(self, desired: Sequence[Desired], current: Mapping[str, Current]) -> Iterable[str]:
-        wanted = [self.live.machines[item.key] for item in desired]
+        wanted = self._seen(desired)
         self.plan = preflight.placement(self.live, wanted, current)
         return [*self.findings, *preflight.findings(self.live, wanted, current, self.plan)]
 
     def warn(self, desired: Sequence[Desired], current: Mapping[str, Current]) -> Iterable[str]:
-        return preflight.warnings(self.live, [self.live.machines[item.key] for item in desired], current, self.plan)
+        nodes: dict[str, list[str]] = {}
+        for name, (_vmid, node, _why) in sorted(self.away.items()):
+            nodes.setdefault(node, []).append(name)
+        away = [
+            f"node {node} is offline: {', '.join(names)} can neither be checked nor changed; the others go on"
+            for node, names in nodes.items()
+        ]
+        return [*away, *preflight.warnings(self.live, self._seen(desired), current, self.plan)]
+
+    def _seen(self, desired: Sequence[Desired]) -> list[Machine]:
+        return [self.live.machines[item.key] for item in desired if item.key not in self.away]
 
     def classify(self, error: Exception) -> Fault:
         return client.classify(error)

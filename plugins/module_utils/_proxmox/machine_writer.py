@@ -54,10 +54,12 @@ class MachineWriter(Writer):
 
     def update(self, change: Change, step: Step) -> Mapping[str, Any] | None:
         machine = self.live.machines[change.key]
+        self._not_away(machine.name)
         guest = self._same(change, step)
         return self._converge(change, step, machine, guest)
 
     def delete(self, change: Change, step: Step) -> None:
+        self._not_away(change.key)
         guest = self._same(change, step)
         if guest.lock in UNBORN:
             self._remove(guest, change, step, skiplock=True)
@@ -68,6 +70,11 @@ class MachineWriter(Writer):
             self._put(guest, {"protection": 0}, [])
             guest = self._same(change, step, moved=True)
         self._remove(guest, change, step)
+
+    def _not_away(self, name: str) -> None:
+        if name in self.reader.away:
+            hint = "bring the node back, or take its machines out of this task; nothing is guessed about them"
+            raise AdapterError(f"{self.reader.away[name][2]}: nothing was done with it", hint)
 
     # -- making ----------------------------------------------------------------------------------------------------
 

@@ -363,10 +363,11 @@ def warnings(live: Live, wanted: Sequence[Machine], current: Mapping[str, Curren
     for machine in wanted:
         found = current.get(machine.name)
         if found is not None and machine.present and not found.incomplete:
-            if machine.node and found.fields["node"] != machine.node:
+            asked_for = (machine.node,) if machine.node else machine.nodes
+            if asked_for and found.fields["node"] not in asked_for:
                 said.append(
-                    f"machine {machine.name}: it lives on {found.fields['node']}, not on {machine.node}; "
-                    "it is left there"
+                    f"machine {machine.name}: it lives on {found.fields['node']}, not on {' or '.join(asked_for)}; "
+                    "it is left there: whoever wants it elsewhere migrates it in Proxmox"
                 )
             if found.fields["pending"]:
                 waits = ", ".join(found.fields["pending"])

@@ -8,12 +8,15 @@ from __future__ import annotations
 import re
 import socket
 import threading
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from ansible_collections.socle.platform.plugins.module_utils._proxmox import guest_waits, identity
 from ansible_collections.socle.platform.plugins.module_utils._proxmox.client import Proxmox
 from ansible_collections.socle.platform.plugins.module_utils._proxmox.errors import LoginFailed
+from ansible_collections.socle.platform.plugins.module_utils._proxmox.live import Live
+from ansible_collections.socle.platform.plugins.module_utils._proxmox.machine_reader import MachineReader
+from ansible_collections.socle.platform.plugins.module_utils._proxmox.machines import machines_of
 from ansible_collections.socle.platform.plugins.module_utils._reconcile import EngineError
 from ansible_collections.socle.platform.plugins.module_utils._values import Secret
 
@@ -377,14 +380,63 @@ def test_a_wrong_token_and_a_missing_privilege_are_told_with_what_to_do(cluster:
     assert cluster.problems([]) == []
 
 
-def test_a_node_that_is_away_stops_what_lives_on_it_with_its_name(three: Cluster) -> None:
-    """A machine that cannot be read is not taken for one that is not there."""
+@pytest.mark.parametrize("elsewhere", [{"node": "pve1"}, {"nodes": ["pve1", "pve3"]}])
+def test_a_machine_that_is_asked_for_elsewhere_stays_and_that_is_said(three: Cluster, elsewhere: Any) -> None:
+    """Would catch a machine moved behind its owner's back, and a changed `on` that silently means nothing."""
     three.run([machine("web1", node="pve2")])
+    run = three.run([machine("web1", **elsewhere)])
+    assert not run.changed and three.guest("web1").node == "pve2"
+    (warning,) = [text for text in run.plan.warnings if "it lives on pve2, not on pve1" in text]
+    assert "migrates it in Proxmox" in warning
+    assert not three.run([machine("web1", nodes=["pve1", "pve2"])]).plan.warnings
+
+
+def test_a_node_that_is_away_stops_only_what_lives_on_it_and_says_so_at_once(three: Cluster) -> None:
+    """Would catch a machine that is taken for one that is not there, and one node that holds up all others."""
+    three.run([machine("web1", node="pve2"), machine("web2", node="pve1"), machine("web4", node="pve2")])
     three.control("POST", "node", name="pve2", online=False)
-    with pytest.raises(EngineError, match="node pve2, where guest"):
-        three.run([machine("web1")], deadline=2)
+    wanted = [machine("web1", cores=3), machine("web2", cores=3), machine("web3", node="pve3"), absent("web4")]
+    planned = three.run(wanted, check=True).plan
+    assert any("pve2 is offline: web1, web4 can neither be checked nor changed" in text for text in planned.warnings)
+    before = len(three.log)
+    run = three.run(wanted)
+    assert "web1: update failed: node pve2, where it lives as guest" in run.message, run.message
+    assert "web4: delete failed: node pve2" in run.message and "bring the node back" in run.message
+    assert "web2" not in run.message and "web3" not in run.message
+    assert three.guest("web2").merged()["cores"] == 3 and three.guest("web3").node == "pve3"
+    assert not [row for row in three.log[before:] if "/nodes/pve2/" in row["path"]], "it was asked all the same"
     three.control("POST", "node", name="pve2", online=True)
-    assert not three.run([machine("web1")]).changed
+    assert three.run(wanted).message == ""
+    assert three.problems(["web1", "web2", "web3"]) == [] and not three.run(wanted).changed
+
+
+def test_a_machine_that_may_live_on_a_node_that_is_away_is_not_made_again(three: Cluster) -> None:
+    """Would catch a second machine of a name, when the first has another id and cannot be asked who it is."""
+    three.run([machine("web1", node="pve2", id=1017)])
+    three.control("POST", "clock", skip=30)
+    three.control("POST", "node", name="pve2", online=False)
+    run = three.run([machine("web1", id=1018)])
+    assert "node pve2, where it lives as guest 1017, is offline" in run.message, run.message
+    assert sorted(three.site.guests) == [1017, 9000]
+
+
+def test_guests_that_show_nothing_but_our_tag_hold_back_what_they_may_be() -> None:
+    """Would catch a machine made twice while the statistics of a node that is away have been forgotten."""
+    wanted = machines_of({"platform": "cater", "machines": [machine("web1", id=1018), machine("web2", id=1019)]})
+    live = Live(cast("Any", None), "cater", wanted)
+    live.nodes = {"pve1": {"status": "online"}, "pve2": {"status": "offline"}}
+    reader = MachineReader(live)
+    ours = {"type": "qemu", "status": "unknown", "node": "pve2", "tags": live.tag}
+    for row, held in (
+        ({**ours, "vmid": 1017}, {"web1", "web2"}),
+        ({**ours, "vmid": 1018}, {"web1"}),
+        ({**ours, "vmid": 1017, "name": "web2"}, {"web2"}),
+        ({**ours, "vmid": 1017, "name": "web3"}, set()),
+        ({**ours, "vmid": 1017, "tags": "theirs"}, set()),
+        ({**ours, "vmid": 1017, "node": "pve1"}, set()),
+    ):
+        reader._note_away(wanted, {}, {row["vmid"]: row})
+        assert set(reader.away) == held, row
 
 
 def test_another_api_host_takes_over_when_one_goes_away(three: Cluster) -> None:
