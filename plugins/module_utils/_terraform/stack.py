@@ -133,7 +133,7 @@ class Stack:
             return made
 
     def _early(self, layer: Layer) -> Planned | None:
-        """A plan with what the needs told last time, made while they are still being planned: mostly they tell it again."""
+        """A plan with what the needs told last time, made beside theirs: mostly they tell it again."""
         told = self.workspace(layer).inputs_last_time()
         if told is None or not layer.present or told.keys() - layer.inputs.keys() or has_unknown(layer.variables):
             return None
