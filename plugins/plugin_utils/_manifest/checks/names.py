@@ -181,6 +181,10 @@ def _people(context: Context) -> None:
     if people and manifest.access.openvpn is not None:
         for index, person in enumerate(manifest.access.openvpn.people):
             context.known(("access", "openvpn", "people", index), person, people, "one of the people")
+    if manifest.access.openvpn is not None:
+        for person in manifest.access.openvpn.reissue:
+            let_in = manifest.access.openvpn.people
+            context.known(("access", "openvpn", "reissue", person), person, let_in, "one of those with a profile")
     for name, team in manifest.teams.items():
         for index, person in enumerate(team.people):
             context.known(("teams", name, "people", index), person, people, "one of the people")
