@@ -231,6 +231,13 @@ def test_volumes_and_servers_go_only_when_asked() -> None:
     assert sorted(world.peers) == servers(3)
 
 
+def test_a_server_with_somebody_elses_brick_stays_in_the_pool() -> None:
+    """Catches a server pruned from under a volume that the task does not name."""
+    world = made()
+    found = plan(world, servers=servers(2), volumes=[], prune=True)[0]
+    assert not found.changed
+
+
 TASKS: list[dict[str, Any]] = [
     {"servers": servers(3), "volumes": [SHOP]},
     {"servers": servers(6), "volumes": [{**SHOP, "bricks": bricks(servers(6))}]},
