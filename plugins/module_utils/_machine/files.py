@@ -178,7 +178,7 @@ class Files:
         if guarded:
             self._install_way_back()
             kept = [path for entry in guarded for path in (entry.path, *entry.keep)]
-            undo = [command for entry in guarded for command in entry.undo]
+            undo = list(dict.fromkeys(command for entry in guarded for command in entry.undo))
             self.way.arm(token, seconds, kept, undo, _unique(guarded))
         try:
             for change in changes:
