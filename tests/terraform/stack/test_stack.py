@@ -5,9 +5,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
+import stacks
+from ansible_collections.socle.platform.plugins.module_utils import _plan
 from tfprovider import Attached
 
 SQL = "google_sql_database_instance"
@@ -133,3 +136,68 @@ def test_a_failed_layer_stops_only_those_that_need_it_and_says_where(stack: Any,
     again = stack()
     assert not again["failed"], again["msg"]
     assert attached["google"].written().count(("create", "google_compute_network")) == 1
+
+
+def test_a_changed_output_reaches_those_who_take_it(stack: Any, attached: Attached) -> None:
+    """Would catch a layer applied with the values of last time, which it is planned with first."""
+    stack()
+    stack.network["variables"]["name"] = "other"
+    result = stack(allow=["google_compute_network", SQL])
+    assert not result["failed"], result["msg"]
+    made = attached["google"].find(SQL)
+    assert made["name"] == "other-db"
+    assert (
+        made["settings"][0]["ip_configuration"][0]["private_network"]
+        == attached["google"].find("google_compute_network")["id"]
+    )
+    again = stack()
+    assert not again["changed"] and again["calls"] <= 4
+
+
+LATER = """
+variable "networks" { type = set(string) }
+resource "google_compute_subnetwork" "main" {
+  for_each      = var.networks
+  name          = "s"
+  network       = each.value
+  ip_cidr_range = "10.0.0.0/24"
+}
+"""
+
+
+def test_what_cannot_be_planned_yet_is_planned_later_and_never_bound(
+    stack: Any, attached: Attached, tmp_path: Path
+) -> None:
+    """Would catch a stack that cannot start because a layer waits, or a plan file that allows what it hides."""
+    source = Path(stack.network["source"]) / "main.tf"
+    source.write_text(source.read_text() + 'output "ids" { value = [google_compute_network.main.id] }\n')
+    later = {"name": "later", "source": stacks.layer(tmp_path / "later", LATER)}
+    stack.parameters["layers"] = [
+        stack.network,
+        {**later, "inputs": {"networks": {"layer": "network", "output": "ids"}}},
+    ]
+    shown = stack(check=True)
+    assert not shown["failed"], shown["msg"]
+    (one,) = [one for one in shown["objects"] if one["key"] == "later"]
+    (field,) = one["fields"]
+    assert field["path"] == "planned later" and "once network is there" in field["after"]
+    file = tmp_path / "plan.json"
+    _plan.write(file, [shown["plan"]])
+    bound = stack(plan_file=str(file))
+    assert bound["failed"] and "it could not be planned when the plan was made" in bound["msg"]
+    assert attached["google"].written() == [("create", "google_compute_network")]
+    assert not stack()["failed"]
+    assert attached["google"].written()[1:] == [("create", "google_compute_subnetwork")]
+
+
+def test_init_runs_only_when_it_must(stack: Any) -> None:
+    """Would catch an init at every run, or none when a layer needs another provider or its state lies elsewhere."""
+    assert stack()["calls"] > 4
+    assert stack()["calls"] <= 4
+    source = Path(stack.network["source"]) / "main.tf"
+    source.write_text(source.read_text() + 'resource "random_id" "x" { byte_length = 4 }\n')
+    changed = stack()
+    assert not changed["failed"], changed["msg"]
+    assert stack()["calls"] <= 4
+    moved = stack(check=True, state={"backend": "local", "path": str(stack.folder / "elsewhere")})
+    assert not moved["failed"] and moved["changed"], moved

@@ -252,6 +252,8 @@ def test_the_run_after_a_kill_goes_on(stack: Any, attached: Attached, victim: st
     try:
         assert reached.wait(120)
         os.kill(process.pid if victim == "module" else until("the binary", lambda: binaries(stack))[0], signal.SIGKILL)
+        if victim == "module":
+            assert attached["google"].stopped.wait(60), "the binary was not interrupted"
         go_on.set()
         process.communicate(timeout=120)
     finally:

@@ -39,7 +39,8 @@ class SchemaProvider(service.ProviderServicer):
     `fault(action, type, state)` gives an error's sentence, or (summary, detail), and may block: action is one of
     configure, read, create, update, delete, data.
 
-    `world` holds what is there, by (type, id); `calls` every configure, create, update and delete, in order.
+    `world` holds what is there, by (type, id); `calls` every configure, create, update and delete, in order; `stopped`
+    is set when the binary was asked to stop.
     """
 
     def __init__(self, schemas: dict[str, Any]) -> None:
@@ -52,6 +53,7 @@ class SchemaProvider(service.ProviderServicer):
         self.fault: Fault = _nothing
         self.world: dict[tuple[str, str], State] = {}
         self.calls: list[tuple[str, str, State]] = []
+        self.stopped = threading.Event()
         self._gone: set[tuple[str, str]] = set()
         self._lock = threading.RLock()
 
@@ -63,6 +65,7 @@ class SchemaProvider(service.ProviderServicer):
             self.world.clear()
             self.calls.clear()
             self._gone.clear()
+            self.stopped.clear()
             self.reset_faults()
 
     def reset_faults(self) -> None:
@@ -242,4 +245,5 @@ class SchemaProvider(service.ProviderServicer):
         return messages.Called(result=pack(invented(returned, f"{request.name}.{arguments}.{request.name}")))
 
     def StopProvider(self, request: Any, context: Any) -> Any:
+        self.stopped.set()
         return messages.Stopped()

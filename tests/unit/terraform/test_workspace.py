@@ -10,15 +10,18 @@ import os
 import stat
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from ansible_collections.socle.platform.plugins.module_utils._objects import AdapterError, DesiredError
 from ansible_collections.socle.platform.plugins.module_utils._terraform import preview
-from ansible_collections.socle.platform.plugins.module_utils._terraform.changes import ResourceChange
-from ansible_collections.socle.platform.plugins.module_utils._terraform.layers import layers_of
+from ansible_collections.socle.platform.plugins.module_utils._terraform.adapter import Layers, LayersWriter
+from ansible_collections.socle.platform.plugins.module_utils._terraform.changes import Reading, ResourceChange
+from ansible_collections.socle.platform.plugins.module_utils._terraform.layers import Layer, layers_of
 from ansible_collections.socle.platform.plugins.module_utils._terraform.process import Runner, binary_of
 from ansible_collections.socle.platform.plugins.module_utils._terraform.protect import refusals
+from ansible_collections.socle.platform.plugins.module_utils._terraform.stack import Planned
 from ansible_collections.socle.platform.plugins.module_utils._terraform.workspace import (
     held,
     outputs_in,
@@ -224,3 +227,33 @@ def test_protected_kinds_are_refused_and_others_are_not() -> None:
     for named in ("aws_db_instance", "data:aws_db_instance"):
         assert list(refusals("data", changes, [], [named])) == []
     assert len(list(refusals("data", changes, [], ["aws_db_instance.main", "other:aws_db_instance"]))) == 1
+
+
+def planned(**actions: str) -> Planned:
+    layer = Layer("data", Path("/nowhere"))
+    changes = [ResourceChange(f"t.{name}", "t", action) for name, action in actions.items()]
+    return Planned(layer, Reading(tuple(changes)), changed=True)
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "refused"),
+    [
+        ({"a": "create"}, {"a": "create"}, ""),
+        ({"a": "create", "b": "update"}, {"a": "create"}, ""),
+        ({"a": "replace"}, {"a": "update"}, ""),
+        ({"a": "update"}, {"a": "replace"}, "t.a (replace)"),
+        ({"a": "update"}, {"a": "update", "b": "delete"}, "t.b (delete)"),
+    ],
+)
+def test_known_values_may_make_less_of_a_plan_and_never_more(
+    before: dict[str, str], now: dict[str, str], refused: str
+) -> None:
+    """Would catch something applied that was not shown, because a value was not known then."""
+    stack: Any = SimpleNamespace(parameters={"allow": []})
+    writer = LayersWriter(stack, Layers(stack))
+    if not refused:
+        writer._as_shown(planned(**before), planned(**now))
+        return
+    with pytest.raises(AdapterError) as caught:
+        writer._as_shown(planned(**before), planned(**now))
+    assert refused in caught.value.sentence
