@@ -78,10 +78,14 @@ class PoolReader(Reader):
     def _volume(self, volume: Volume, wanted: Mapping[str, Desired]) -> Current:
         item = wanted.get(volume_key(volume.name))
         stays = set(item.fields.get("bricks", ())) if item is not None else set()
+        # A server whose brick was seen empty is alive, even if the pool has not met it again yet.
         down = [
             brick.name
             for brick in volume.bricks
-            if volume.started and brick.name in stays and brick.name not in volume.online and self.pool.reachable(brick)
+            if volume.started
+            and brick.name in stays
+            and brick.name not in volume.online
+            and (brick.name in self.blank or self.pool.reachable(brick))
         ]
         fields = {
             "replicas": volume.width - volume.arbiters,

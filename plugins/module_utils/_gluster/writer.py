@@ -17,7 +17,7 @@ from .cli import Cli
 from .state import IN_POOL, UNBALANCED, WIDTH, Pool
 from .wanted import alike
 
-START_SECONDS = 60
+START_SECONDS = 180
 
 
 class PoolWriter(Writer):
@@ -73,6 +73,7 @@ class PoolWriter(Writer):
         for old, new in way.replaced:
             self.cli.call("volume", "replace-brick", name, old, new, "commit", "force")
         for brick in found["bricks_blank"]:
+            self._await_server(brick, step)
             self.cli.call("volume", "reset-brick", name, brick, brick, "commit", "force")
         if way.replaced or found["bricks_blank"]:
             self._await_bricks(name, step)
@@ -128,6 +129,13 @@ class PoolWriter(Writer):
         if not peer.connected or peer.state != IN_POOL:
             return Waiting(f"its state is {peer.state!r}, {'connected' if peer.connected else 'not connected'}")
         return True
+
+    def _await_server(self, brick: str, step: Step) -> None:
+        def probe() -> bool | Waiting:
+            peer = self._pool().peer(bricks.server(brick))
+            return Waiting("the pool is not connected to it") if peer is not None and not peer.connected else True
+
+        step.wait_for(f"the server of {brick} answers", probe, at_most=START_SECONDS)
 
     def _await_bricks(self, name: str, step: Step) -> None:
         def probe() -> bool | Waiting:

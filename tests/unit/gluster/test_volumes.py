@@ -167,6 +167,17 @@ def test_a_brick_on_a_new_machine_is_made_anew() -> None:
     assert not plan(world, **task)[0].changed
 
 
+def test_a_new_machine_that_the_pool_has_not_met_yet_is_waited_for() -> None:
+    """Catches a brick that stays empty because its server had just been restarted."""
+    world = made()
+    brick = SHOP["bricks"][2]
+    world.blank.add(brick)
+    world.away.add(servers(3)[2])
+    world.back_after = 3
+    assert apply(world, servers=servers(3), volumes=[SHOP], blank=[brick]).ok
+    assert len(world.online(world.volumes["shop"])) == 3
+
+
 def test_a_brick_is_never_made_anew_without_the_others() -> None:
     """Catches a reset of one brick while its only up-to-date copy is away."""
     world = made()

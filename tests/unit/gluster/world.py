@@ -48,6 +48,7 @@ class World:
         self.away: set[str] = set()
         self.blank: set[str] = set()
         self.writes: list[tuple[str, ...]] = []
+        self.back_after = 0
         self.dies_at = 0
         self.dies_after = False
 
@@ -103,6 +104,10 @@ class World:
             if name in self.away and "force" not in more:
                 raise LookupError("one of the peers is down")
             self.peers.pop(name)
+        if self.back_after and verb == "list":
+            self.back_after -= 1
+            if not self.back_after:
+                self.away.clear()
         rows = []
         for server, number in self.peers.items():
             if server == self.here and verb == "status":
