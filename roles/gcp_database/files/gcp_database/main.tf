@@ -10,7 +10,7 @@ locals {
     log_checkpoints               = "on"
     log_connections               = "on"
     log_disconnections            = "on"
-    log_duration                  = "off"
+    log_duration                  = "on"
     log_hostname                  = "on"
     log_lock_waits                = "on"
     log_min_duration_statement    = "-1"
