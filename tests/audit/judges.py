@@ -24,7 +24,7 @@ class Verdict:
 def oscap(text: str) -> Verdict:
     """Of `oscap xccdf eval`, which prints a block for each rule."""
     verdict = Verdict({"pass": 0, "fail": 0})
-    for block in text.split("\nTitle")[1:]:
+    for block in re.split(r"^Title", text, flags=re.MULTILINE)[1:]:
         values = dict(re.findall(r"^(Rule|Result)\s+(\S+)", block, re.MULTILINE))
         if "Result" not in values:
             continue
