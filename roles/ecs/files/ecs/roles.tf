@@ -140,7 +140,6 @@ resource "aws_iam_role" "infrastructure" {
       Effect    = "Allow"
       Principal = { Service = "ecs.amazonaws.com" }
       Action    = "sts:AssumeRole"
-      Condition = { StringEquals = { "aws:SourceAccount" = local.account } }
     }]
   })
 }

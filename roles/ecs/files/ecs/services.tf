@@ -79,7 +79,7 @@ resource "aws_ecs_task_definition" "main" {
       readonlyRootFilesystem = !each.value.writable
       privileged             = false
       stopTimeout            = 60
-      linuxParameters        = { initProcessEnabled = true, capabilities = { drop = ["ALL"] } }
+      linuxParameters        = { initProcessEnabled = true, capabilities = { drop = each.value.writable ? [] : ["ALL"] } }
       environment = concat(
         [for name, value in each.value.environment : { name = name, value = value }],
         each.value.database ? [for name in ["host", "port", "name"] : { name = "DATABASE_${upper(name)}", value = tostring(var.database[name]) }] : [],
@@ -210,7 +210,7 @@ resource "aws_ecs_service" "main" {
     ignore_changes = [task_definition, desired_count]
   }
 
-  depends_on = [aws_iam_role_policy_attachment.infrastructure, aws_iam_role_policy.execution, aws_secretsmanager_secret_version.main]
+  depends_on = [aws_ecs_cluster_capacity_providers.main, aws_iam_role_policy_attachment.infrastructure, aws_iam_role_policy.execution, aws_secretsmanager_secret_version.main]
 }
 
 resource "aws_appautoscaling_target" "main" {

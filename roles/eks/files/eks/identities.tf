@@ -17,8 +17,8 @@ locals {
   )
   # The add-ons' own, which they are joined with themselves.
   managed = local.auto ? {} : {
-    network = "AmazonEKS_CNI_Policy"
-    disks   = "service-role/AmazonEBSCSIDriverPolicy"
+    network = { namespace = "kube-system", name = "aws-node", policy = "AmazonEKS_CNI_Policy" }
+    disks   = { namespace = "kube-system", name = "ebs-csi-controller-sa", policy = "service-role/AmazonEBSCSIDriverPolicy" }
   }
   of_the_cluster = { "aws:ResourceTag/elbv2.k8s.aws/cluster" = var.name }
   elb            = "arn:aws:elasticloadbalancing:${var.region}:${local.account}"
@@ -169,7 +169,7 @@ locals {
 }
 
 resource "aws_iam_role" "identity" {
-  for_each = toset(concat(keys(local.service_accounts), keys(local.managed)))
+  for_each = merge(local.service_accounts, { for name, account in local.managed : name => { namespace = account.namespace, name = account.name } })
 
   name        = "${var.name}-eks-${each.key}"
   description = "Pods of ${var.name}: ${each.key}"
@@ -180,9 +180,13 @@ resource "aws_iam_role" "identity" {
       Effect    = "Allow"
       Principal = { Service = "pods.eks.amazonaws.com" }
       Action    = ["sts:AssumeRole", "sts:TagSession"]
+      # The tags of a session, which EKS sets itself: this service account of this cluster and no other.
       Condition = {
-        StringEquals = { "aws:SourceAccount" = local.account }
-        ArnEquals    = { "aws:SourceArn" = aws_eks_cluster.main.arn }
+        StringEquals = {
+          "aws:RequestTag/eks-cluster-arn"            = aws_eks_cluster.main.arn
+          "aws:RequestTag/kubernetes-namespace"       = each.value.namespace
+          "aws:RequestTag/kubernetes-service-account" = each.value.name
+        }
       }
     }]
   })
@@ -200,7 +204,7 @@ resource "aws_iam_role_policy_attachment" "identity" {
   for_each = local.managed
 
   role       = aws_iam_role.identity[each.key].name
-  policy_arn = "arn:aws:iam::aws:policy/${each.value}"
+  policy_arn = "arn:aws:iam::aws:policy/${each.value.policy}"
 }
 
 resource "aws_eks_pod_identity_association" "main" {

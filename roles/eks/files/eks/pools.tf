@@ -117,7 +117,7 @@ resource "aws_eks_addon" "early" {
   configuration_values        = each.key == "vpc-cni" ? jsonencode({ enableNetworkPolicy = "true" }) : null
 
   dynamic "pod_identity_association" {
-    for_each = each.key == "vpc-cni" ? ["aws-node"] : []
+    for_each = each.key == "vpc-cni" ? [local.managed.network.name] : []
 
     content {
       service_account = pod_identity_association.value
@@ -135,7 +135,7 @@ resource "aws_eks_addon" "late" {
   resolve_conflicts_on_update = "OVERWRITE"
 
   dynamic "pod_identity_association" {
-    for_each = each.key == "aws-ebs-csi-driver" ? ["ebs-csi-controller-sa"] : []
+    for_each = each.key == "aws-ebs-csi-driver" ? [local.managed.disks.name] : []
 
     content {
       service_account = pod_identity_association.value
