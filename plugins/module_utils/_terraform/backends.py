@@ -126,11 +126,13 @@ class State:
             "bucket": self.bucket,
             "key": key,
             "region": self.options["region"],
-            "encrypt": True,
             "use_lockfile": True,
         }
-        if "kms_key" in self.options:
-            made["kms_key_id"] = self.options["kms_key"]
+        # Scaleway encrypts with a key of its Key Manager alone, as the bucket says.
+        if self.backend == "s3":
+            made["encrypt"] = True
+            if "kms_key" in self.options:
+                made["kms_key_id"] = self.options["kms_key"]
         if self.endpoint:
             made.update(
                 endpoints={"s3": self.endpoint},

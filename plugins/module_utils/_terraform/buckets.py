@@ -83,7 +83,7 @@ def _s3_create(state: State) -> None:
     try:
         client.create_bucket(Bucket=state.bucket, **({} if state.backend == "scaleway" else where))
         client.put_bucket_versioning(Bucket=state.bucket, VersioningConfiguration={"Status": "Enabled"})
-        if state.backend == "s3":
+        if state.backend == "s3" or "kms_key" in state.options:
             rule: dict[str, Any] = {"SSEAlgorithm": "AES256"}
             if "kms_key" in state.options:
                 rule = {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": state.options["kms_key"]}
@@ -93,6 +93,8 @@ def _s3_create(state: State) -> None:
                     "Rules": [{"ApplyServerSideEncryptionByDefault": rule, "BucketKeyEnabled": True}]
                 },
             )
+        # A new bucket of Scaleway is private, and it has no further lock on that.
+        if state.backend == "s3":
             client.put_public_access_block(
                 Bucket=state.bucket,
                 PublicAccessBlockConfiguration={

@@ -201,3 +201,29 @@ def test_init_runs_only_when_it_must(stack: Any) -> None:
     assert stack()["calls"] <= 4
     moved = stack(check=True, state={"backend": "local", "path": str(stack.folder / "elsewhere")})
     assert not moved["failed"] and moved["changed"], moved
+
+
+def test_a_changed_output_is_seen_at_once(stack: Any) -> None:
+    """Would catch check mode that shows a layer as it was with the values of last time."""
+    source = Path(stack.network["source"]) / "main.tf"
+    text = source.read_text().replace('output "nothing" { value = null }', 'output "nothing" { value = var.tier }')
+    source.write_text(text + 'variable "tier" {\n  type    = string\n  default = "db-custom-1-3840"\n}\n')
+    stack()
+    stack.network["variables"]["tier"] = "db-custom-4-15360"
+    result = stack(check=True)
+    (database,) = [one for one in result["objects"] if one["key"] == "database"]
+    assert [(field["path"], field["after"]) for field in database["fields"]] == [
+        (f"{SQL}.main.settings.0.tier", "db-custom-4-15360")
+    ]
+
+
+def test_a_value_that_an_earlier_task_will_know_is_unknown(stack: Any, attached: Attached) -> None:
+    """Would catch the words for 'not known yet' sent to a cloud, or a plan that fails for want of a secret."""
+    stack.network["variables"]["name"] = "(known after apply)"
+    result = stack(check=True)
+    assert not result["failed"], result["msg"]
+    shown = {entry["before_header"]: entry["after"] for entry in result["diff"]}
+    assert shown["network: google_compute_network.main"]["name"] == "(known after apply)"
+    refused = stack()
+    assert refused["failed"] and "still not known" in refused["msg"]
+    assert attached["google"].written() == []

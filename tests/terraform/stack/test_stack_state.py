@@ -143,6 +143,29 @@ def gcs(url: str, **more: Any) -> State:
     return State("gcs", "demo", Path("/nonexistent"), options)
 
 
+def test_states_lie_in_a_google_bucket_that_is_made_first(stack: Any) -> None:
+    """Would catch a backend block that the binary does not take, a lock that stays, or one that nobody is named for."""
+    with served(Buckets()) as google:
+        stack.parameters["state"] = {
+            "backend": "gcs", "bucket": "cater-states", "prefix": "cater", "project": "p",
+            "endpoint": f"{google.url}/storage/v1/",
+        }  # fmt: skip
+        stack.parameters["credentials"] = {"GOOGLE_OAUTH_ACCESS_TOKEN": "ya29.secret-token"}
+        result = stack()
+        assert not result["failed"], result["msg"]
+        assert set(google.objects) == {
+            ("cater-states", f"cater/demo/{layer}/default.tfstate") for layer in ("network", "database")
+        }
+        assert not stack()["changed"]
+        held = {**LOCK, "Path": "gs://cater-states/x"}
+        google.objects["cater-states", "cater/demo/network/default.tflock"] = (7, json.dumps(held).encode())
+        refused = stack()
+        assert refused["failed"] and "locked by ada@build-7 (apply)" in refused["msg"], refused["msg"]
+        identity = refused["msg"].partition("unlock: ['")[2].partition("'")[0]
+        assert not stack(unlock=[identity])["failed"]
+        assert not any(name.endswith(".tflock") for _bucket, name in google.objects)
+
+
 def test_a_google_bucket_is_made_private_and_versioned() -> None:
     """Would catch a bucket of states that is public, without versions, or in another place than asked."""
     with served(Buckets()) as google:
