@@ -3,7 +3,12 @@
 
 locals {
   project = var.create ? google_project.main[0].project_id : var.project
-  number  = var.create ? google_project.main[0].number : data.google_project.main[0].number
+  apis = setunion(
+    var.apis,
+    var.monthly_budget == null ? [] : ["billingbudgets"],
+    length(var.constraints) == 0 ? [] : ["orgpolicy"],
+  )
+  number = var.create ? google_project.main[0].number : data.google_project.main[0].number
 }
 
 resource "google_project" "main" {
@@ -28,7 +33,7 @@ data "google_project" "main" {
 }
 
 resource "google_project_service" "main" {
-  for_each = var.apis
+  for_each = local.apis
 
   project            = local.project
   service            = "${each.value}.googleapis.com"
@@ -64,6 +69,8 @@ resource "google_org_policy_policy" "main" {
       enforce = "TRUE"
     }
   }
+
+  depends_on = [google_project_service.main]
 }
 
 resource "google_billing_budget" "main" {
