@@ -21,6 +21,7 @@ class States:
         self.states: dict[str, bytes] = {}
         self.locks: dict[str, dict[str, Any]] = {}
         self.users: set[str] = set()
+        self.locked: set[str] = set()
         self.url = ""
 
     def answer(self, method: str, path: str, body: bytes, headers: Any) -> tuple[int, bytes]:
@@ -32,6 +33,7 @@ class States:
                 if name in self.locks:
                     return 423, json.dumps(self.locks[name]).encode()
                 self.locks[name] = json.loads(body)
+                self.locked.add(name)
             elif method == "DELETE":
                 self.locks.pop(name, None)
             return 200, b""

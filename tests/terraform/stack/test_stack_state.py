@@ -56,6 +56,7 @@ def test_states_over_http_are_locked_and_found_again(over_http: Any, gitlab: Sta
     assert not result["failed"], result["msg"]
     paths = {path.rsplit("/", maxsplit=1)[-1] for path in gitlab.states}
     assert paths == {"demo-network", "demo-database"} and gitlab.locks == {}
+    assert gitlab.locked == set(gitlab.states)
     assert all(user.startswith("Basic ") for user in gitlab.users)
     files = [file for file in over_http.work.rglob("*") if file.is_file()]
     assert not any(b"glpat-secret" in file.read_bytes() for file in files)
