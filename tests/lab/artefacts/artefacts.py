@@ -49,6 +49,8 @@ def make(args: argparse.Namespace) -> None:
     for minor in args.minor or minors()[:1]:
         for record in mirror.fill(catalogue(minor, mirror.arch)):
             print(f"{record.origin:8}  {record.name}")
+    if not mirror.builder:
+        return
     with mirror.alone():
         for what, weight in mirror.trim(args.keep_build << 30, args.keep_modules << 30):
             if weight:

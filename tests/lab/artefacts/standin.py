@@ -80,6 +80,7 @@ class StandIn:
         rows = [self._for(repository, arch, f"{name} for {arch}", docker) for arch in arches]
         # What builders add to an index beside the images.
         rows.append({**rows[0], "platform": {"os": "unknown", "architecture": "unknown"}})
+        rows.insert(0, {**rows[0], "platform": {"os": "windows", "architecture": "amd64"}})
         media_type = f"{DOCKER}.list.v2+json" if docker else f"{OCI}.index.v1+json"
         return self._manifest(repository, {"schemaVersion": 2, "mediaType": media_type, "manifests": rows}, tag)[
             "digest"

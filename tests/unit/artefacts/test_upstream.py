@@ -30,7 +30,7 @@ def test_an_image_keeps_its_official_digest(store: Store, standin: StandIn, upst
     top, blobs = upstream.image(store, NAME, "amd64")
     assert top.digest == official
     index = json.loads(store.blob(official).read_bytes())
-    assert len(index["manifests"]) == 4
+    assert len(index["manifests"]) == 5
     manifest = json.loads(store.blob(blobs[1].digest).read_bytes())
     named = {manifest["config"]["digest"], *(layer["digest"] for layer in manifest["layers"])}
     assert {blob.digest for blob in blobs} == {official, blobs[1].digest} | named
