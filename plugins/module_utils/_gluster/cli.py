@@ -19,6 +19,7 @@ Runner = Callable[[Sequence[str]], tuple[int, str, str]]
 CALL_SECONDS = 300
 # glusterd takes one change at a time, and says so of the second one: nothing was done.
 BUSY = ("another transaction is in progress", "locking failed", "please try again", "commit failed on localhost")
+READING = frozenset({"list", "status", "info"})
 LOST = ("request timed out", "error : request timed out")
 
 
@@ -52,7 +53,7 @@ class Cli:
     def call(self, *words: str) -> ElementTree.Element:
         """The answer's root, or what the program said."""
         with self._alone:
-            status, out, err = self._runner(("gluster", "--xml", "--mode=script", *words))
+            _status, out, err = self._runner(("gluster", "--xml", "--mode=script", *words))
         command = f"gluster {' '.join(words)}"
         try:
             root = ElementTree.fromstring(out)  # noqa: S314  # what the local daemon says is no attacker's text
@@ -60,7 +61,12 @@ class Cli:
             said = (err.strip() or out.strip() or "it said nothing").splitlines()[-1]
             raise failure(command, said) from None
         if text(root, "opRet") not in ("0", ""):
-            raise failure(command, text(root, "opErrstr") or text(root, "output") or err.strip() or f"status {status}")
+            said = text(root, "opErrstr") or text(root, "output") or err.strip()
+            if not said:
+                # Under load the daemon may fail without a word. What only reads can be asked again at once.
+                kind = TransientError if READING & {*words} else UncertainError
+                raise kind(f"`{command}` failed without a reason", "look into /var/log/glusterfs/glusterd.log")
+            raise failure(command, said)
         return root
 
 

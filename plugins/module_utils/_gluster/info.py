@@ -11,12 +11,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from .._objects import TransientError, UncertainError
 from .._wait import Deadline, Hopeless, Progress, Waiting, wait_for
 from . import state
 from .cli import Cli, NotRunning
 from .reader import is_local
 from .state import Pool, Volume
 
+READ_SECONDS = 60
 VOLUME_ID = "trusted.glusterfs.volume-id"
 ITSELF = Path("/var/lib/glusterd/glusterd.info")
 
@@ -36,14 +38,14 @@ def info(
 ) -> dict[str, Any]:
     """For gluster_volumes_info."""
     try:
-        pool = state.read(cli)
+        pool = _read(cli)
         running = pool.installed
     except NotRunning:
         pool, running = Pool(installed=True), False
     names = parameters.get("names", [volume.name for volume in pool.volumes])
     if parameters["wait"] > 0 and running:
         _await(cli, names, parameters["wait"], progress)
-        pool = state.read(cli)
+        pool = _read(cli)
     written = itself()
     return {
         "installed": pool.installed,
@@ -143,4 +145,12 @@ def _await(cli: Cli, names: list[str], seconds: float, progress: Progress | None
                 causes.append(f"volume {volume.name}: {left} entries are still to be copied")
         return Waiting("; ".join(causes)) if causes else True
 
-    wait_for("every copy is whole", probe, Deadline(seconds), progress=progress)
+    wait_for("every copy is whole", probe, Deadline(seconds), transient=_passing, progress=progress)
+
+
+def _read(cli: Cli) -> Pool:
+    return wait_for("the daemon answers", lambda: state.read(cli), Deadline(READ_SECONDS), transient=_passing)
+
+
+def _passing(error: Exception) -> bool:
+    return isinstance(error, (TransientError, UncertainError))

@@ -89,6 +89,15 @@ def test_what_went_wrong_is_known_by_its_words(said: str, kind: type[Exception],
     assert hint in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("words", "kind"), [(("pool", "list"), TransientError), (("volume", "start", "v"), UncertainError)]
+)
+def test_a_failure_without_a_word_is_asked_again(words: tuple[str, ...], kind: type[Exception]) -> None:
+    """Catches a run that ends because a loaded daemon did not answer once, or a change done twice."""
+    with pytest.raises(kind, match="without a reason"):
+        says("<cliOutput><opRet>-1</opRet><opErrstr/></cliOutput>").call(*words)
+
+
 def test_info_tells_of_a_server_whose_daemon_is_not_up() -> None:
     """Catches a role that cannot look at a machine before it starts the daemon."""
     found = info.info(
