@@ -73,11 +73,13 @@ class Stack:
         self._turns = threading.Semaphore(max(1, parameters["concurrency"]))
         self._lock = threading.Lock()
         self._done = 0
+        self._held = False
 
     def close(self) -> None:
-        """Leave nothing behind that holds values."""
-        for layer in self.layers:
-            self.workspace(layer).forget_values()
+        """Leave nothing behind that holds values. In a folder that another run works in, they are that run's."""
+        if self._held:
+            for layer in self.layers:
+                self.workspace(layer).forget_values()
         self.progress.close()
         self._stack.close()
 
@@ -89,6 +91,7 @@ class Stack:
     def plan(self) -> dict[str, Planned]:
         """Plan every layer; every layer's error at once."""
         self._stack.enter_context(held(self.folder, self.parameters["lock_timeout"]))
+        self._held = True
         if self.state.bucket and self.state.options["create"]:
             self.bucket_missing = not self._bucket_known() and not buckets.exists(self.state)
         problems: list[str] = []

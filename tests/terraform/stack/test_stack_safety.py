@@ -124,6 +124,15 @@ def test_independent_layers_are_worked_on_at_once(stack: Any, attached: Attached
     ]
     result = stack()
     assert not result["failed"], result["msg"]
+    planning = threading.Barrier(2, timeout=60)
+
+    def meet_while_planning(action: str, _kind: str, _state: object) -> None:
+        if action == "configure":
+            planning.wait()
+
+    attached["google"].fault = meet_while_planning
+    again = stack(check=True)
+    assert not again["failed"], again["msg"]
 
 
 def test_a_plan_in_a_file_is_applied_or_refused(stack: Any, attached: Attached, tmp_path: Path) -> None:
@@ -269,3 +278,43 @@ def test_the_run_after_a_kill_goes_on(stack: Any, attached: Attached, victim: st
         # It was interrupted, not killed: it finished what was under way and wrote that down.
         assert made.count(("create", SQL)) == 1
     assert not stack()["changed"]
+
+
+def test_a_second_run_leaves_the_first_one_alone(stack: Any, attached: Attached) -> None:
+    """Would catch a run that is refused and still removes the plan that the other one is about to apply."""
+    reached, go_on = threading.Event(), threading.Event()
+
+    def slow(action: str, kind: str, _state: object) -> None:
+        if (action, kind) == ("create", NET):
+            reached.set()
+            go_on.wait(60)
+
+    attached["google"].fault = slow
+    results: list[dict[str, Any]] = []
+    first = threading.Thread(target=lambda: results.append(stack()))
+    first.start()
+    try:
+        assert reached.wait(60)
+        before = {file for file in stack.work.rglob("*.tf*") if file.is_file()}
+        refused = stack()
+        assert refused["failed"] and "another run of this stack works in" in refused["msg"]
+        assert {file for file in stack.work.rglob("*.tf*") if file.is_file()} == before
+    finally:
+        go_on.set()
+        first.join(120)
+    assert not results[0]["failed"], results[0]["msg"]
+
+
+@pytest.mark.parametrize(
+    ("said", "hint"),
+    [
+        ("google: could not find default credentials", "give credentials in `credentials`"),
+        ("oauth2: token expired and refresh token is not set: invalid_grant", "the credentials have expired"),
+    ],
+)
+def test_an_account_that_does_not_open_is_explained_once(stack: Any, attached: Attached, said: str, hint: str) -> None:
+    """Would catch missing or expired credentials without a next step, or told again for each layer."""
+    attached["google"].fault = lambda action, _kind, _state: said if action == "configure" else None
+    result = stack()
+    assert result["failed"] and hint in result["msg"] and result["msg"].count(said) == 1, result["msg"]
+    assert attached["google"].written() == []

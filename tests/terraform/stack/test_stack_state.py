@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 from ansible_collections.socle.platform.plugins.module_utils._objects import AdapterError
 from ansible_collections.socle.platform.plugins.module_utils._terraform import buckets
 from ansible_collections.socle.platform.plugins.module_utils._terraform.backends import State
@@ -101,7 +102,10 @@ def moto() -> Iterator[str]:
     server = pytest.importorskip("moto.server").ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
+    url = f"http://{host}:{port}"
+    # Its content belongs to the process, not to the server.
+    requests.post(f"{url}/moto-api/reset", timeout=30)
+    yield url
     server.stop()
 
 
