@@ -174,7 +174,8 @@ SPEC = {
 
 
 def main():
-    module = AnsibleModule(argument_spec=SPEC, supports_check_mode=True)
+    # Whole files do not belong into the machine's log, keys among them least of all.
+    module = AnsibleModule(argument_spec=SPEC, supports_check_mode=True, no_log=True)
     files = Files(missing_owners_are_new=module.check_mode)
     try:
         if module.params["disarm"]:

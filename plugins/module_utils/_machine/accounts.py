@@ -127,7 +127,7 @@ def plan(
 
 def key_files(people: Sequence[Person], folder: str) -> list[Wanted]:
     """The keys of each, out of reach of the person: who has lost access cannot have left a key behind."""
-    files = [Wanted(folder, state="directory")]
+    files = [Wanted(folder, state="directory", mode=0o755)]
     for person in people:
         lines = "".join(f"{key.strip()}\n" for key in person.keys)
         files.append(Wanted(f"{folder}/{person.name}", content=lines))

@@ -103,7 +103,7 @@ def after(before: Account | None, argv: tuple[str, ...], number: int) -> Account
 def test_keys_lie_where_their_owners_cannot_write() -> None:
     """Would catch a key in somebody's own home, where it outlives its account."""
     folder, ada = key_files([Person("ada", keys=("ssh-ed25519 A ", "ssh-ed25519 B"))], "/etc/ssh/authorized_keys.d")
-    assert folder.state == "directory" and ada.path == "/etc/ssh/authorized_keys.d/ada"
+    assert (folder.state, folder.mode) == ("directory", 0o755) and ada.path == "/etc/ssh/authorized_keys.d/ada"
     assert ada.content == "ssh-ed25519 A\nssh-ed25519 B\n" and (ada.owner, ada.mode) == ("root", 0o644)
 
 

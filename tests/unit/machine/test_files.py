@@ -163,7 +163,8 @@ def test_a_guarded_change_that_cannot_be_put_in_force_is_taken_back_at_once(file
 def test_a_change_of_no_guarded_file_arms_nothing(files: Files, programs: Programs) -> None:
     """Would catch a new connection for each run."""
     settle(files, [wanted("/etc/a", "1\n", guarded=True), wanted("/etc/b", "1\n")], token="t1")
-    assert files.way.disarm("t1")
+    assert not files.way.disarm("t0") and files.way.load() is not None
+    assert files.way.disarm("t1") and files.way.load() is None
     programs.ran.clear()
     settle(files, [wanted("/etc/a", "1\n", guarded=True), wanted("/etc/b", "2\n")])
     assert files.way.load() is None and programs.ran == []

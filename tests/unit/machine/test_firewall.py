@@ -65,10 +65,19 @@ def test_nothing_is_carried_unless_it_is_named() -> None:
         "ct state vmap { established : accept, related : accept, invalid : drop }",
         "counter drop",
     ]
-    entry = {"name": "vpn", "sources": ["10.8.0.0/24"], "destinations": ["10.10.0.0/16"], "masquerade": True}
+    entry: dict[str, Any] = {
+        "name": "vpn",
+        "sources": ["10.8.0.0/24"],
+        "destinations": ["10.10.0.0/16"],
+        "masquerade": True,
+    }
     expected = "ip saddr { 10.8.0.0/24 } ip daddr { 10.10.0.0/16 } "
     assert f'{expected}accept comment "vpn"' in rules("forward", forwarding=[entry])
     assert f'{expected}masquerade comment "vpn"' in rules("postrouting", forwarding=[entry])
+    entry["destinations"].append("fd00::/8")  # where no source of that family is named: not from anywhere
+    assert [rule for rule in rules("forward", forwarding=[entry]) if "vpn" in rule] == [
+        f'{expected}accept comment "vpn"'
+    ]
 
 
 @pytest.mark.parametrize(
