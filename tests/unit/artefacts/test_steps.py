@@ -100,6 +100,14 @@ def test_two_runs_make_it_once(tmp_path: Path) -> None:
     assert not made
 
 
+def test_a_result_appears_at_once(tmp_path: Path) -> None:
+    """Would catch a result that is copied to its place: a run killed meanwhile would leave half of it there for good."""
+    made: list[int] = []
+    steps = Steps(tmp_path, lambda _line: None)
+    done = steps.once("thing", {}, lambda work: made.append(work.stat().st_ino))
+    assert made == [done.stat().st_ino]
+
+
 def test_a_failed_step_leaves_nothing(tmp_path: Path) -> None:
     """Would catch a failure being remembered as a result."""
 
