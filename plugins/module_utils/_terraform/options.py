@@ -30,7 +30,7 @@ STATE: Spec = {
     "region": {"type": "str"},
     "project": {"type": "str"},
     "endpoint": {"type": "str"},
-    "kms_key": {"type": "str"},
+    "kms_key": {"type": "str", "no_log": False},
     "access_key": {"type": "str", "no_log": True},
     "secret_key": {"type": "str", "no_log": True},
     "address": {"type": "str"},
