@@ -101,7 +101,7 @@ def test_two_runs_make_it_once(tmp_path: Path) -> None:
 
 
 def test_a_result_appears_at_once(tmp_path: Path) -> None:
-    """Would catch a result that is copied to its place: a run killed meanwhile would leave half of it there for good."""
+    """Would catch a result that is copied to its place: killed meanwhile, half of it would stay."""
     made: list[int] = []
     steps = Steps(tmp_path, lambda _line: None)
     done = steps.once("thing", {}, lambda work: made.append(work.stat().st_ino))
