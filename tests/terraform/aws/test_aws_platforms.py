@@ -52,7 +52,7 @@ WITH_DATA = {
 def test_a_platform_is_made_of_its_manifest(
     workspace: Make, inventory: str, changed: dict[str, str], wanted: list[str]
 ) -> None:
-    """Would catch a word of the manifest that no layer takes, an output of another type than its input, a bad policy."""
+    """Would catch a word that no layer takes, an output of another type than its input, a breach of a policy."""
     result = validate_file("platform.socle.yml", manifest(inventory, changed))
     assert result.errors == []
     (cloud,) = result.platform.manifest.clouds
