@@ -173,10 +173,11 @@ def test_sweeping_keeps_what_a_record_names(store: Store) -> None:
     assert store.damaged(store.records()[0]) == [kept.digest]
 
 
-def test_a_record_that_cannot_be_read_is_said(store: Store) -> None:
-    """Would catch a traceback where a file was cut short by a full disk."""
+@pytest.mark.parametrize("content", ["{", "{}", '{"descriptor": null, "blobs": [], "another": 1}', "[]"])
+def test_a_record_that_cannot_be_read_is_said(store: Store, content: str) -> None:
+    """Would catch a traceback where a file was cut short by a full disk, or written by another version."""
     store.keep(Record("host/thing:1", "image", "built", "k"))
-    (store.root / "records" / "host" / "thing:1.json").write_text("{")
+    (store.root / "records" / "host" / "thing:1.json").write_text(content)
     with pytest.raises(Trouble, match="delete it"):
         store.record("host/thing:1")
 

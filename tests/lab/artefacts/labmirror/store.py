@@ -114,16 +114,15 @@ class Store:
 
     def record(self, name: str) -> Record | None:
         """What is known of an item, or nothing."""
+        path = self._record(name)
         try:
-            told = json.loads(self._record(name).read_text())
+            told = json.loads(path.read_text())
+            descriptor = Descriptor(**told["descriptor"]) if told["descriptor"] else None
+            return Record(**{**told, "descriptor": descriptor, "blobs": tuple(told["blobs"])})
         except FileNotFoundError:
             return None
-        except ValueError as error:
-            raise Trouble(
-                f"{self._record(name)}: not readable ({error}): delete it, and the item is made again"
-            ) from None
-        descriptor = Descriptor(**told["descriptor"]) if told["descriptor"] else None
-        return Record(**{**told, "descriptor": descriptor, "blobs": tuple(told["blobs"])})
+        except (ValueError, TypeError, KeyError) as error:
+            raise Trouble(f"{path}: not a record ({error}): delete it, and the item is made again") from None
 
     def keep(self, record: Record) -> None:
         """Write an item's record: from now on it is there."""
