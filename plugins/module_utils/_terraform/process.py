@@ -11,6 +11,7 @@ import json
 import os
 import select
 import shutil
+import signal
 import subprocess
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -19,12 +20,16 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from .._objects import AdapterError
+from .._wait import Deadline
 
 Message = dict[str, Any]
 Listener = Callable[[Message], None]
 
 # How often the stream is looked at while a command runs; its end is noticed at once.
 LOOK_EVERY = 0.2
+# Seconds that a command which only reads gets to end, once it was asked to.
+GRACE = 10.0
+READING = ("init", "plan")
 
 
 def binary_of(wanted: str | None) -> str:
@@ -64,6 +69,7 @@ class Runner:
         self.binary = binary
         self.environment = dict(environment)
         self.calls: list[str] = []
+        self.deadline: Deadline | None = None
         self._lock = threading.Lock()
         # When this module is killed the binary gets one interrupt: it finishes what is under way, saves its state and
         # releases its lock. Never two: the second one makes it drop everything. Of util-linux, so Linux alone has it.
@@ -98,14 +104,25 @@ class Runner:
         """Run a command that talks JSON lines; each message is passed on as it comes."""
         log = data.parent / f"{argv[0]}.log"
         done = Done(1)
+        late = False
         with _private(log) as out:
             process = self._start(argv, folder, data, out)
             with log.open("rb") as lines:
                 rest = b""
                 for _unused in _until_end(process):
                     rest = _take(rest + lines.read(), done, listen)
+                    # What writes is left to end by itself: an apply goes on until the task does.
+                    if argv[0] in READING and self.deadline is not None and self.deadline.passed():
+                        late = True
+                        _stop(process)
                 _take(rest + lines.read() + b"\n", done, listen)
         done.code = process.wait()
+        if late and self.deadline is not None:
+            command = f"{Path(self.binary).name} {argv[0]}"
+            raise AdapterError(
+                f"{command} was stopped: the deadline of {self.deadline.seconds:.0f} s has passed",
+                "see what it waited for in its log, then run again, or raise `deadline`",
+            )
         return done
 
     def data(self, argv: Sequence[str], folder: Path, data: Path) -> Any:
@@ -121,6 +138,15 @@ class Runner:
 def _private(path: Path) -> BinaryIO:
     path.unlink(missing_ok=True)
     return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    """Ask once, ask again, and end it: nothing is written by what is ended here."""
+    for way in (signal.SIGINT, signal.SIGINT, signal.SIGKILL):
+        process.send_signal(way)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(GRACE)
+            return
 
 
 def _until_end(process: subprocess.Popen[bytes]) -> Iterator[None]:

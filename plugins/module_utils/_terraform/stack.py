@@ -17,6 +17,7 @@ from typing import Any
 from .._objects import AdapterError, DesiredError, EngineError
 from .._progress import NullProgress, Progress
 from .._values import Secret, Unknown, clear_texts, equal, has_unknown, scrub, secrets_in
+from .._wait import Deadline
 from . import buckets, preview
 from .backends import State, state_of
 from .changes import Reading, ResourceChange, reading, unchanged
@@ -65,6 +66,7 @@ class Stack:
         given = {**parameters["environment"], **parameters["credentials"].reveal()}
         environment = {str(name): str(value) for name, value in given.items() if value is not None}
         self.runner = Runner(binary_of(parameters.get("binary")), {**self.state.environment(), **environment})
+        self.runner.deadline = Deadline(parameters["deadline"])
         self.planned: dict[str, Planned] = {}
         self.outputs: dict[str, dict[str, Any]] = {}
         self.bucket_missing = False

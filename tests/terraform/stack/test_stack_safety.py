@@ -19,6 +19,7 @@ import pytest
 import stacks
 from ansible_collections.socle.platform.plugins.module_utils import _plan
 from ansible_collections.socle.platform.plugins.module_utils._progress import NullProgress
+from ansible_collections.socle.platform.plugins.module_utils._terraform import process
 from tfprovider import Attached
 
 SQL = "google_sql_database_instance"
@@ -205,6 +206,27 @@ def test_a_wrong_value_of_a_later_layer_is_found_before_the_first_one_is_made(st
     result = stack()
     assert result["failed"] and "layer database" in result["msg"] and "main.tf:" in result["msg"], result["msg"]
     assert attached["google"].written() == []
+
+
+def test_a_plan_that_hangs_ends_at_the_deadline(
+    stack: Any, attached: Attached, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Would catch a task that waits for ever for a cloud that does not answer."""
+    monkeypatch.setattr(process, "GRACE", 0.5)
+    go_on = threading.Event()
+
+    def silent(action: str, _kind: str, _state: object) -> None:
+        if action == "configure":
+            go_on.wait(120)
+
+    attached["google"].fault = silent
+    try:
+        result = stack(deadline=2)
+        assert not go_on.is_set() and not binaries(stack)
+    finally:
+        go_on.set()
+    assert result["failed"] and "plan was stopped: the deadline of 2 s has passed" in result["msg"], result["msg"]
+    assert "layer network" in result["msg"]
 
 
 class Heard(NullProgress):
