@@ -13,7 +13,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test test-long unit integration lint sanity format docs bench check plan lock build clean try try-down lab lab-play pve-sim pve-contract
+.PHONY: help setup test test-long unit integration lint sanity format docs bench check plan lock build clean try try-down audit lab lab-play pve-sim pve-contract
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -69,6 +69,9 @@ lab: $(READY) ## The lab's program: ARGS="status", "ssh NAME", "logs NAME", "up"
 
 lab-play: $(READY) ## Run a playbook inside the lab (PLAYBOOK=playbooks/plan.yml LAB_INVENTORY=inventories/lab)
 	@$(BIN)/python tests/lab/lab.py run -- $(CURDIR)/$(BIN)/ansible-playbook $(PLAYBOOK) -i $(LAB_INVENTORY) $(ARGS)
+
+audit: $(READY) ## Judge a hardened node of the lab from outside: OpenSCAP, lynis, ssh-audit, a port scan (as root; ARGS=--keep)
+	@$(BIN)/python tests/audit/audit.py $(ARGS)
 
 pve-sim: $(READY) ## Start the Proxmox VE API simulator (ARGS="--port 8006 --nodes a,b --cluster lab"; see tests/lab/pve/README.md)
 	$(BIN)/python tests/lab/pve/server.py $(ARGS)
