@@ -17,8 +17,8 @@ description:
 options:
   _input:
     description:
-      - The openings, each with C(name), C(ports) (numbers, or ranges such as C(49152-49251)), C(protocol) (V(tcp), V(udp), or
-        one without ports such as V(vrrp)) and C(sources) (networks; anywhere when there are none).
+      - The openings, each with C(name), C(ports) (numbers, or ranges such as C(49152-49251)), C(protocol) (V(tcp),
+        V(udp), or one without ports such as V(vrrp)) and C(sources) (networks; anywhere when there are none).
     type: list
     elements: dict
     required: true
@@ -38,8 +38,8 @@ options:
     default: 60
   forwarding:
     description:
-      - What the machine carries between networks, each with C(name), C(sources), C(destinations) and C(masquerade). An empty
-        list is any.
+      - What the machine carries between networks, each with C(name), C(sources), C(destinations) and C(masquerade).
+        An empty list is any.
     type: list
     elements: dict
     default: []
