@@ -219,7 +219,9 @@ def logged(resources: Resources, plan: dict[str, Any]) -> Iterator[str]:
         if not values["retention_in_days"]:
             yield f"{address} keeps logs for ever"
     for address, _values in of(resources, "aws_vpc"):
-        if not any("aws_vpc.main.id" in references(plan, log, "vpc_id") for log, _ in of(resources, "aws_flow_log")):
+        if not any(
+            "aws_vpc.main.id" in references(plan, log, "vpc_id") for log, _unused in of(resources, "aws_flow_log")
+        ):
             yield f"{address} has no flow log"
     for address, values in of(resources, "aws_lb"):
         if first(values, "access_logs", "enabled") is not True:

@@ -62,7 +62,7 @@ def test_a_platform_is_made_of_its_manifest(
         ROOT / "roles",
         names,
         lambda path: yaml.safe_load(path.read_text()),
-        lambda name, default: variables.get(name, default),
+        variables.get,
     )
     outputs: dict[str, dict[str, Any]] = {}
     for layer in described:

@@ -43,7 +43,7 @@ def load(path: Path) -> Any:
 
 
 def written(state: dict[str, Any] | None = None) -> dict[str, str]:
-    described = layers(ROOT / "roles", ["aws_network", "ecs"], load, lambda name, default: SHOP.get(name, default))
+    described = layers(ROOT / "roles", ["aws_network", "ecs"], load, SHOP.get)
     return layout("paris", described, state or S3, load)
 
 

@@ -92,7 +92,10 @@ def encrypted(resources: Resources) -> Iterator[str]:
     for address, values in of(resources, "scaleway_rdb_instance"):
         if values["encryption_at_rest"] is not True:
             yield f"{address} is not encrypted"
-    kept = {address.partition(".")[2] for address, _ in of(resources, f"{BUCKET}_server_side_encryption_configuration")}
+    kept = {
+        address.partition(".")[2]
+        for address, _unused in of(resources, f"{BUCKET}_server_side_encryption_configuration")
+    }
     for address, _values in of(resources, BUCKET):
         if address.partition(".")[2] not in kept:
             yield f"{address} is not encrypted"

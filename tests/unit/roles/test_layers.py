@@ -97,7 +97,7 @@ def test_everything_is_explained(layer: str) -> None:
 
 
 def described(given: dict[str, Any], *names: str) -> list[dict[str, Any]]:
-    return layers(ROLES, names, load, lambda name, default: given.get(name, default))
+    return layers(ROLES, names, load, given.get)
 
 
 SHOP = {"aws_network_cidr": "10.0.0.0/16", "ecs_name": "shop", "ecs_bake_minutes": "5", "ecs_account": None}
