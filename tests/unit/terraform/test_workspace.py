@@ -42,7 +42,7 @@ NAMES = [
     "terraform.tfvars",
 ]
 KEPT = {"main.tf", "a/b.tf", "a/c/d.txt"}
-TREES = st.dictionaries(st.sampled_from(NAMES), st.text(max_size=3), max_size=len(NAMES))
+TREES = st.dictionaries(st.sampled_from(NAMES), st.text("ab", max_size=3), max_size=len(NAMES))
 
 
 def tree(folder: Path) -> dict[str, str]:
