@@ -18,7 +18,7 @@ PEOPLE, ADMINS = "socle-people", "socle-admins"
 FIRST_OF_PEOPLE, NOBODY = 1000, 65534
 NOLOGIN = "/usr/sbin/nologin"
 # Nobody reads these; root may anyway.
-BACKUPS = [Wanted(path, mode=0) for path in ("/etc/shadow-", "/etc/gshadow-")]
+BACKUPS = [Wanted("/etc/shadow-", group="shadow", mode=0), Wanted("/etc/gshadow-", mode=0)]
 CLOSED = (NOLOGIN, "/sbin/nologin", "/bin/sync")
 
 
