@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import ipaddress
 import json
-import os
 import sys
 from pathlib import Path
 
@@ -50,7 +49,7 @@ def programs(proc):
         try:
             name = (folder / "comm").read_text().strip()
             for entry in (folder / "fd").iterdir():
-                target = os.readlink(entry)
+                target = str(entry.readlink())
                 if target.startswith("socket:["):
                     found.setdefault(target[8:-1], name)
         except OSError:
