@@ -6,16 +6,16 @@
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import json
 import urllib.error
-import urllib.request
 import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from ansible.module_utils.urls import open_url
 
 from .._objects import DesiredError
 from .workspace import write
@@ -81,15 +81,17 @@ class State:
         return {}
 
     def _ask(self, method: str, address: str, body: str) -> None:
-        headers = {"Content-Type": "application/json"}
-        # The address is the user's own option.
-        request = urllib.request.Request(address, body.encode(), headers, method=method)  # noqa: S310 - as above
         env = self.environment()
-        if "TF_HTTP_USERNAME" in env:
-            pair = f"{env['TF_HTTP_USERNAME']}:{env.get('TF_HTTP_PASSWORD', '')}"
-            request.add_header("Authorization", f"Basic {base64.b64encode(pair.encode()).decode()}")
-        with urllib.request.urlopen(request, timeout=30):  # noqa: S310 - as above
-            pass
+        open_url(
+            address,
+            data=body,
+            headers={"Content-Type": "application/json"},
+            method=method,
+            timeout=30,
+            url_username=env.get("TF_HTTP_USERNAME"),
+            url_password=env.get("TF_HTTP_PASSWORD"),
+            force_basic_auth=True,
+        ).close()
 
     def block(self, layer: str) -> dict[str, Any]:
         """The backend block of a layer. Nothing secret is in it: init copies it to a file of its own."""

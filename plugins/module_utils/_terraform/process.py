@@ -30,6 +30,14 @@ LOOK_EVERY = 0.2
 # Seconds that a command which only reads gets to end, once it was asked to.
 GRACE = 10.0
 READING = ("init", "plan")
+GUARD = """
+once() { trap '' TERM; kill -TERM "$child"; }
+trap once TERM
+"$@" & child=$!
+code=0; wait "$child" || code=$?
+while kill -0 "$child" 2>/dev/null; do code=0; wait "$child" || code=$?; done
+exit "$code"
+"""
 
 
 def binary_of(wanted: str | None) -> str:
@@ -71,10 +79,11 @@ class Runner:
         self.calls: list[str] = []
         self.deadline: Deadline | None = None
         self._lock = threading.Lock()
-        # When this module is killed the binary gets one interrupt: it finishes what is under way, saves its state and
-        # releases its lock. Never two: the second one makes it drop everything. Of util-linux, so Linux alone has it.
-        guard = shutil.which("setpriv")
-        self._argv = [guard, "--pdeathsig", "INT", "--", binary] if guard else [binary]
+        # When this module is killed the binary is interrupted once: it finishes what is under way, saves its state and
+        # releases its lock. A second time would make it drop everything, and the kernel tells each thread's death: so
+        # the signals go to a shell, which passes on the first. Of util-linux, so Linux alone has it.
+        told = shutil.which("setpriv")
+        self._argv = [told, "--pdeathsig", "TERM", "--", "/bin/sh", "-c", GUARD, "guard", binary] if told else [binary]
 
     def _env(self, data: Path) -> dict[str, str]:
         env = {**os.environ, **self.environment}
@@ -142,8 +151,14 @@ def _private(path: Path) -> BinaryIO:
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
     """Ask once, ask again, and end it: nothing is written by what is ended here."""
-    for way in (signal.SIGINT, signal.SIGINT, signal.SIGKILL):
-        process.send_signal(way)
+    ways: tuple[Callable[[], None], ...] = (
+        lambda: process.send_signal(signal.SIGTERM),
+        lambda: os.killpg(process.pid, signal.SIGTERM),
+        lambda: os.killpg(process.pid, signal.SIGKILL),
+    )
+    for way in ways:
+        with contextlib.suppress(ProcessLookupError):
+            way()
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(GRACE)
             return

@@ -350,10 +350,10 @@ def _failed(done: Done, what: str, lock: Lock | None = None) -> PlanFailed:
 
 def ended(done: Done) -> str:
     """What is known of a command that told no diagnostic."""
-    if done.code < 0:
-        return (
-            f"it was ended by signal {-done.code}; what it had done is in the state: run again, it goes on from there"
-        )
+    # The shell in between tells a signal as a status above 128.
+    number = -done.code if done.code < 0 else done.code - 128
+    if number > 0:
+        return f"it was ended by signal {number}; what it had done is in the state: run again, it goes on from there"
     return done.text
 
 

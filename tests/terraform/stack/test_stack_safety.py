@@ -261,7 +261,8 @@ def binaries(stack: Any) -> list[int]:
     found = []
     for entry in Path("/proc").glob("[0-9]*"):
         try:
-            if (entry / "cwd").readlink().is_relative_to(stack.work):
+            name = (entry / "exe").readlink().name
+            if name.startswith(("terraform", "tofu")) and (entry / "cwd").readlink().is_relative_to(stack.work):
                 found.append(int(entry.name))
         except OSError:
             continue

@@ -142,8 +142,7 @@ class SchemaProvider(service.ProviderServicer):
         told = self.fault(action, type_name, state)
         if told is None:
             return []
-        summary, detail = (told, "") if isinstance(told, str) else told
-        return [error(summary, detail)]
+        return [error(told) if isinstance(told, str) else error(*told)]
 
     def ConfigureProvider(self, request: Any, context: Any) -> Any:
         config = unpack(request.config)
