@@ -178,7 +178,7 @@ def test_containerd_pulls_every_image_by_its_official_name(filled: Filled, short
         f"[grpc]\naddress = '{short}/sock'\n[ttrpc]\naddress = '{short}/ttrpc'\n"
     )
     log = (short / "log").open("w")
-    with serving(filled.mirror.store) as server, log:
+    with log, serving(filled.mirror.store) as server:
         (short / "certs.d" / "_default").mkdir(parents=True)
         (short / "certs.d" / "_default" / "hosts.toml").write_text(hosts_toml(server.url))
         command = [short / "bin" / "containerd", "--config", short / "config.toml"]

@@ -68,11 +68,12 @@ def write(
 
 def program_layer(store: Store, programs: Mapping[str, Path]) -> Descriptor:
     """A layer of programs by their path, and the folders they are in."""
-    with store.writing() as (handle, path), tarfile.open(fileobj=handle, mode="w", format=tarfile.GNU_FORMAT) as tar:
-        for folder in parents(list(programs)):
-            add_folder(tar, folder)
-        for name, source in sorted(programs.items()):
-            add_program(tar, name, source)
+    with store.writing() as (handle, path):
+        with tarfile.open(fileobj=handle, mode="w", format=tarfile.GNU_FORMAT) as tar:
+            for folder in parents(list(programs)):
+                add_folder(tar, folder)
+            for name, source in sorted(programs.items()):
+                add_program(tar, name, source)
     return store.adopt(path, LAYER)
 
 
