@@ -11,7 +11,7 @@ import subprocess
 import tarfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from .catalogue import Image
 from .debian import MOMENT, add_folder, add_program, parents
@@ -69,12 +69,16 @@ def write(
 def program_layer(store: Store, programs: Mapping[str, Path]) -> Descriptor:
     """A layer of programs by their path, and the folders they are in."""
     with store.writing() as (handle, path):
-        with tarfile.open(fileobj=handle, mode="w", format=tarfile.GNU_FORMAT) as tar:
-            for folder in parents(list(programs)):
-                add_folder(tar, folder)
-            for name, source in sorted(programs.items()):
-                add_program(tar, name, source)
+        _tar(handle, programs)
     return store.adopt(path, LAYER)
+
+
+def _tar(handle: IO[bytes], programs: Mapping[str, Path]) -> None:
+    with tarfile.open(fileobj=handle, mode="w", format=tarfile.GNU_FORMAT) as tar:
+        for folder in parents(list(programs)):
+            add_folder(tar, folder)
+        for name, source in sorted(programs.items()):
+            add_program(tar, name, source)
 
 
 def adopt_layer(store: Store, source: Path) -> Descriptor:
