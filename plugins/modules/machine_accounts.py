@@ -110,15 +110,16 @@ def main():
             # Keys first: they are what somebody who goes has left.
             files.write(changes, "", 0)
             accounts.apply(steps, really_run)
-        # Every change of an account leaves the old file behind.
+        # Every change of an account leaves the old file behind, whoever made it: a package that brings an account, too. So
+        # these are kept as they shall be, and are no change of what this module was asked for.
         backups = files.plan(accounts.BACKUPS)
         if not module.check_mode:
             files.write(backups, "", 0)
     except (accounts.AccountsError, FilesError, OSError) as error:
         module.fail_json(msg=str(error))
     told = [f"{step.name}: {step.what}" for step in steps]
-    diff = [{"prepared": "".join(f"{line}\n" for line in told)}, *map(described, [*changes, *backups])]
-    module.exit_json(changed=bool(steps or changes or backups), steps=told, diff=diff)
+    diff = [{"prepared": "".join(f"{line}\n" for line in told)}, *map(described, changes)]
+    module.exit_json(changed=bool(steps or changes), steps=told, diff=diff)
 
 
 if __name__ == "__main__":

@@ -54,7 +54,7 @@ def volumes(
             "name": volume["name"],
             "bricks": [f"{server}:{brick_path(path, volume['name'])}" for server in used],
             "replicas": int(volume.get("replicas") or 3),
-            "arbiter": bool(volume.get("arbiter") or False),
+            "arbiter": bool(volume.get("arbiter")),
             "options": {**USES[use], **(TLS if tls else {}), **(volume.get("options") or {})},
         }
         if volume.get("size"):

@@ -182,7 +182,8 @@ def test_the_other_takes_over(pair: Pair, client: Client, fault: str) -> None:
         assert pair.lab.rack.execute(holder, "systemctl", "kill", "--signal=STOP", "haproxy.service")[0] == 0
     try:
         eventually(
-            "the other has the address", lambda: pair.lab.rack.execute(other, "ip", "a", "show", "to", VIP)[1].strip()
+            "the other has the address",
+            lambda: bool(pair.lab.rack.execute(other, "ip", "a", "show", "to", VIP)[1].strip()),
         )
         eventually("the client is served again", lambda: len(client.rows()) > before + 60 and good_again(client))
         failed = [int(row[0]) for row in client.rows()[before:] if row[1] == "!"]

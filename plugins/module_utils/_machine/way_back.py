@@ -186,20 +186,20 @@ def main(argv: list[str]) -> int:
     if argv[:1] == ["revert"] and len(argv) <= 2:
         wrong = way.revert(*argv[1:])
         for sentence in wrong:
-            print(f"{UNIT}: could not be put back: {sentence}", file=sys.stderr)
+            sys.stderr.write(f"{UNIT}: could not be put back: {sentence}\n")
         return 1 if wrong else 0
     if argv[:1] == ["disarm"] and len(argv) == 2:
         if way.disarm(argv[1]):
             return 0
-        print(f"{UNIT}: is not armed with {argv[1]}: it was put back, or never armed", file=sys.stderr)
+        sys.stderr.write(f"{UNIT}: is not armed with {argv[1]}: it was put back, or never armed\n")
         return 4
     if argv == ["status"]:
         state = way.load()
-        print(json.dumps({"armed": state["token"] if state else None}))
+        sys.stdout.write(json.dumps({"armed": state["token"] if state else None}) + "\n")
         return 0
-    print(f"usage: {UNIT} revert [TOKEN] | disarm TOKEN | status", file=sys.stderr)
+    sys.stderr.write(f"usage: {UNIT} revert [TOKEN] | disarm TOKEN | status\n")
     return 2
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    raise SystemExit(main(sys.argv[1:]))

@@ -37,7 +37,7 @@ def described(inventory: str) -> list[dict[str, Any]]:
         ROOT / "roles",
         names,
         lambda path: yaml.safe_load(path.read_text()),
-        lambda name, default: variables.get(name, default),
+        variables.get,
     )
 
 

@@ -84,7 +84,7 @@ def test_what_went_wrong_is_known_by_its_words(said: str, kind: type[Exception],
     """Catches a second try after a failure that is for good, and none after one that passes."""
     with pytest.raises(kind) as caught:
         says(said).call("volume", "start", "v")
-    assert type(caught.value) is kind
+    assert caught.type is kind
     assert "gluster volume start v" in str(caught.value)
     assert hint in str(caught.value)
 
