@@ -110,8 +110,8 @@ def main():
             # Keys first: they are what somebody who goes has left.
             files.write(changes, "", 0)
             accounts.apply(steps, really_run)
-        # Every change of an account leaves the old file behind, whoever made it: a package that brings an account, too. So
-        # these are kept as they shall be, and are no change of what this module was asked for.
+        # Every change of an account leaves the old file behind, whoever made it: a package that brings an account, too.
+        # So these are kept as they shall be, and are no change of what this module was asked for.
         backups = files.plan(accounts.BACKUPS)
         if not module.check_mode:
             files.write(backups, "", 0)
