@@ -13,8 +13,10 @@ short_description: Gives the path of a file that holds a secret as long as this 
 description:
   - For programs that take a secret from a file only, such as C(ssh) its private key.
   - The file lies in the folder that Ansible makes for a run and removes at its end, and only the caller may read it.
-  - The secret has to exist; it is read once in a run, whatever the number of hosts.
-  - In check mode the path of a secret that does not exist yet is empty.
+  - It is read once in a run, whatever the number of hosts.
+  - The path is empty for a secret that cannot be had, because it does not exist yet in check mode or because the backend
+    does not open. That is a warning and no error, so that tasks which need no such file go on, and C(ssh) tries the
+    caller's own keys.
 extends_documentation_fragment:
   - socle.platform.secrets
 options:
@@ -49,9 +51,14 @@ import tempfile
 from pathlib import Path
 
 from ansible import constants
+from ansible.errors import AnsibleLookupError
 from ansible.plugins.loader import lookup_loader
 from ansible.plugins.lookup import LookupBase
+from ansible.utils.display import Display
 from ansible_collections.socle.platform.plugins.module_utils._secrets import keeper, reference
+from ansible_collections.socle.platform.plugins.module_utils._secrets.errors import SecretError
+
+display = Display()
 
 
 class LookupModule(LookupBase):
@@ -67,8 +74,13 @@ class LookupModule(LookupBase):
         if path.exists():
             return str(path)
         secret = lookup_loader.get("socle.platform.secret", loader=self._loader, templar=self._templar)
-        # In check mode nothing is made, and what is missing is told by a placeholder instead of an error.
-        value = secret.run([term], variables, create=bool(variables.get("ansible_check_mode")), **kwargs)[0]
+        try:
+            # In check mode nothing is made, and what is missing is told by a placeholder instead of an error.
+            value = secret.run([term], variables, create=bool(variables.get("ansible_check_mode")), **kwargs)[0]
+        except (AnsibleLookupError, SecretError) as error:
+            # Ansible renders a host's connection for every task, also for one that never connects.
+            display.warning(f"No file is made of the secret {term}: {error}")
+            return ""
         if value == keeper.placeholder(str(reference.parse(term))):
             return ""
         # Whole or not at all: another host's task may look at this moment.

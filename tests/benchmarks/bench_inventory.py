@@ -67,7 +67,8 @@ def static(listed: dict[str, Any]) -> str:
             "vars": {"socle_machine": hosts[members[0]]["socle_machine"]},
             "hosts": {name: {key: hosts[name][key] for key in sorted(ours)} for name in members},
         }
-    tree["all"]["children"]["machines"] = {"vars": {"socle_rack": first["socle_rack"]}, "children": groups}
+    grouped = {key: first[key] for key in first if key not in everywhere and key not in ours | {"socle_machine"}}
+    tree["all"]["children"]["machines"] = {"vars": grouped, "children": groups}
     return yaml.safe_dump(tree, sort_keys=False)
 
 

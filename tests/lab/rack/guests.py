@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import threading
 from collections.abc import Callable
@@ -34,7 +35,7 @@ class Containers:
 
     def start(self, guest: Guest) -> None:
         node = self._node(guest)
-        self._queue(guest.vmid, lambda: self.rack.start(node))
+        self._queue(guest.vmid, lambda: self.rack.start(self._as_it_is(node)))
 
     def stop(self, guest: Guest, *, hard: bool) -> None:
         self._queue(guest.vmid, lambda: self.rack.stop(str(guest.vmid), hard=hard))
@@ -52,7 +53,7 @@ class Containers:
     def update(self, guest: Guest) -> None:
         """What changed in the books of a guest that runs."""
         node = self._node(guest)
-        self._queue(guest.vmid, lambda: self.rack.update(node))
+        self._queue(guest.vmid, lambda: self.rack.update(self._as_it_is(node)))
 
     def destroy(self, guest: Guest) -> None:
         self._queue(guest.vmid, lambda: self.rack.destroy(str(guest.vmid)))
@@ -108,6 +109,11 @@ class Containers:
     def close(self) -> None:
         self._pool.shutdown(wait=True)
 
+    def _as_it_is(self, node: Node) -> Node:
+        """With the image that it stands on by now: a rollback before this may have changed it."""
+        known = self.rack.known(node.name)
+        return dataclasses.replace(node, image=known.image) if known else node
+
     def _queue(self, vmid: int, work: Callable[[], None]) -> None:
         with self._guard:
             before = self._last.get(vmid)
@@ -149,11 +155,10 @@ class Containers:
         }
         first = re.search(r"ip=([0-9.]+)/", " ".join(str(conf.get(f"ipconfig{n}", "")) for n in range(8)))
         cores = int(conf.get("vcpus", 0)) or int(conf.get("sockets", 1)) * int(conf.get("cores", 1))
-        known = self.rack.known(str(guest.vmid))
         return Node(
             name=str(guest.vmid),
             hostname=guest.name.partition(".")[0],
-            image=known.image if known else self._image(release),
+            image=self._image(release),
             cards=cards,
             seed=seed,
             disks=sizes,
