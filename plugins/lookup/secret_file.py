@@ -14,9 +14,9 @@ description:
   - For programs that take a secret from a file only, such as C(ssh) its private key.
   - The file lies in the folder that Ansible makes for a run and removes at its end, and only the caller may read it.
   - It is read once in a run, whatever the number of hosts.
-  - The path is empty for a secret that cannot be had, because it does not exist yet in check mode or because the backend
-    does not open. That is a warning and no error, so that tasks which need no such file go on, and C(ssh) tries the
-    caller's own keys.
+  - The path is empty for a secret that cannot be had, because it does not exist yet in check mode or because the
+    backend does not open. That is a warning and no error, so that tasks which need no such file go on, and C(ssh)
+    tries the caller's own keys.
 extends_documentation_fragment:
   - socle.platform.secrets
 options:
