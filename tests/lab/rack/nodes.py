@@ -116,7 +116,14 @@ class Rack:
         disks = folder / "drive" / "disks"
         disks.write_text("\n".join([*lines, ""]))
         disks.chmod(0o755)
-        (folder / "node.json").write_text(json.dumps(asdict(node)))
+        self._write(node)
+
+    def _write(self, node: Node) -> None:
+        """Whole or not at all: others read it meanwhile."""
+        file = self._folder(node.name) / "node.json"
+        unfinished = file.with_suffix(".new")
+        unfinished.write_text(json.dumps(asdict(node)))
+        unfinished.replace(file)
 
     def _limit(self, node: Node) -> None:
         limits = [f"--memory={node.memory}m"] if node.memory else []
@@ -205,7 +212,7 @@ class Rack:
                 "bs=1M",
                 "status=none",
             )
-        (self._folder(node.name) / "node.json").write_text(json.dumps(asdict(node)))
+        self._write(node)
 
     def forget_snapshot(self, node: str, name: str) -> None:
         """Its image goes when nothing stands on it."""
@@ -259,15 +266,20 @@ class Rack:
         end = time.monotonic() + deadline
         waiting = set(names)
         while waiting:
+            time.sleep(0.1)
             for name in sorted(waiting):
                 node = self.get(name)
                 done = finished(
                     inside(
                         self.netns,
                         "ssh",
-                        *ssh_options(self.state, key),
+                        # Only a question. A machine may have new host keys (cloud-init makes them when what it was told
+                        # changes), and an SSH server shuts out who turns away at its key again and again.
+                        "-o",
+                        "UserKnownHostsFile=/dev/null",
                         "-o",
                         "ConnectTimeout=10",
+                        *ssh_options(self.state, key),
                         f"{node.user}@{node.address}",
                         "true",
                     ),
@@ -285,7 +297,7 @@ class Rack:
 def ssh_options(state: Path, key: Path) -> list[str]:
     return [
         "-i", str(key), "-o", "BatchMode=yes", "-o", "IdentitiesOnly=yes", "-o", "StrictHostKeyChecking=accept-new",
-        "-o", f"UserKnownHostsFile={state / 'known_hosts'}", "-o", "LogLevel=ERROR",
+        "-o", "LogLevel=ERROR", "-o", f"UserKnownHostsFile={state / 'known_hosts'}",
     ]  # fmt: skip
 
 
