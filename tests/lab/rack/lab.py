@@ -58,13 +58,21 @@ class Lab:
     def alone(self) -> Iterator[None]:
         """One change of this lab at a time."""
         self.state.parent.mkdir(parents=True, exist_ok=True)
-        with (self.state.parent / f"{self.name}.lock").open("w") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                self.tell(f"waiting: somebody else changes the lab {self.name}")
-                fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
+        while True:
+            with self._lock.open("w") as lock:
+                try:
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    self.tell(f"waiting: somebody else changes the lab {self.name}")
+                    fcntl.flock(lock, fcntl.LOCK_EX)
+                # Who took the lab down removed the file that we waited for: then it locks nobody out any more.
+                if self._lock.exists() and os.path.samestat(self._lock.stat(), os.fstat(lock.fileno())):
+                    yield
+                    return
+
+    @property
+    def _lock(self) -> Path:
+        return self.state.parent / f"{self.name}.lock"
 
     def is_up(self) -> bool:
         return network.exists(self.netns) and self.packages.pid() is not None
@@ -117,6 +125,7 @@ class Lab:
         require()
         with self.alone():
             self._remove()
+            self._lock.unlink(missing_ok=True)
 
     def _remove(self) -> None:
         self.pve.stop()
@@ -128,8 +137,6 @@ class Lab:
                 network.remove(name)
         for folder in (self.state, self.rack.storage):
             shutil.rmtree(folder, ignore_errors=True)
-            if folder.parent.is_dir() and not any(folder.parent.glob("*/")):
-                (folder.parent / f"{self.name}.lock").unlink(missing_ok=True)
         for parent in Path("/sys/fs/cgroup").glob("*/libpod_parent"):
             try:
                 parent.rmdir()
