@@ -411,3 +411,36 @@ def test_errors_are_sentences(site: Site) -> None:
         out = site.run([wrong], code=2, VAULT_TOKEN="hush-hush")
         assert "cannot be reached" in out and "secret a" in out and "http://127.0.0.1:1" in out
         assert "Traceback" not in out and "hush-hush" not in out
+
+
+def test_a_secret_as_a_file_lasts_as_long_as_the_run(site: Site) -> None:
+    """Catches a private key that others can read, that stays after the run, or that each host writes anew."""
+    site.hosts = 3
+    path = "{{ lookup('socle.platform.secret_file', 'machines/ssh') }}"
+    site.run([task("socle.platform.secrets", secrets={"machines/ssh": {"kind": "ed25519"}})], hosts="h0")
+    kept = f"{site.folder}/key-{{{{ inventory_hostname }}}}"
+    look = "stat -c '%a %i' " + path + " > " + str(site.folder) + "/seen-{{ inventory_hostname }} && cat " + path
+    out = site.run(
+        [
+            {"name": "look", "ansible.builtin.shell": look, "register": "read", "no_log": True},
+            task("ansible.builtin.copy", dest=f"{site.folder}/path", content=path, mode="0600"),
+            task("ansible.builtin.copy", dest=kept, content="{{ read.stdout }}", mode="0600"),
+        ],
+        hosts="all",
+    )  # fmt: skip
+    seen = {(site.folder / f"seen-h{number}").read_text() for number in range(3)}
+    assert len(seen) == 1, "each host wrote its own"
+    assert seen.pop().startswith("600 ")
+    key = site.kept()["machines/ssh"]
+    private = (key.get("private_key") or key["fields"]["private_key"]).strip()  # type: ignore[index]  # either layout
+    assert (site.folder / "key-h1").read_text().strip() == private
+    assert private not in out
+    assert not Path((site.folder / "path").read_text().strip()).exists()
+
+
+def test_a_file_that_cannot_be_made_is_a_warning(site: Site) -> None:
+    """Catches a task that needs no connection and fails because the backend is closed."""
+    path = "{{ lookup('socle.platform.secret_file', 'machines/ssh') }}"
+    out = site.run([task("ansible.builtin.debug", msg="<" + path + ">")], password=False)
+    assert "<>" in out
+    assert "No file is made of the secret machines/ssh" in out
