@@ -147,15 +147,24 @@ class AccessReader(Reader):
             lack = house.register.lists_lack(house.authority, rules.lists, rules.moment)
             yield Current(REVOCATIONS, {"lists": lack or GOOD})
         wanted = {parts(item.key) for item in desired if " " in item.key}
-        holders = house.register.holders(rules.moment)
+        unwanted = {parts(item.key) for item in desired if " " in item.key and not item.present}
+        holders = house.register.holders(rules.moment) | self._left(house)
         for role, name in sorted(wanted | holders):
             if (role, name) not in wanted:
                 yield Current(key(role, name), {"certificate": VALID}, owned=True)
                 continue
             fields = self._fields(role, name)
             state = rules.condition(name, role, fields, house)
-            if (role, name) in holders or (fields is not None and state != "revoked"):
+            # What is kept of somebody who shall be gone is no more than a record, once nothing of it lets anybody in.
+            kept = fields is not None and state != "revoked" and (role, name) not in unwanted
+            if (role, name) in holders or kept:
                 yield Current(key(role, name), self._state(role, name, state, fields, house), owned=True)
+
+    def _left(self, house: House) -> set[tuple[str, str]]:
+        """People whose profile still lies there, whatever became of its certificate: one that ended gets nobody in."""
+        folder = self.parameters.get("profiles")
+        people = {entry.name for entry in house.register.entries if entry.role == PERSON} if folder else set()
+        return {(PERSON, name) for name in people if profile.file_of(str(folder), name).exists()}
 
     def _fields(self, role: str, name: str) -> Mapping[str, str] | None:
         stored = self.vault.read(self.vault.holder(role, name))

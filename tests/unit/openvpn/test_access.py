@@ -380,3 +380,15 @@ def test_only_the_right_people_get_in_whatever_happened(tmp_path_factory: pytest
         )
     finally:
         pki.now = real  # type: ignore[assignment]
+
+
+def test_the_profile_of_somebody_who_left_goes_even_after_its_certificate_ended(world: World) -> None:
+    """Would catch a key that lies there for ever because its certificate ended before the name was taken out."""
+    world.given = {"people": ["ada"]}
+    world.good()
+    assert (world.folder / "profiles" / "ada.ovpn").exists()
+    world.given = {"people": []}
+    world.moment += timedelta(days=400)
+    world.good()
+    assert not (world.folder / "profiles" / "ada.ovpn").exists()
+    assert not world.plan().pending

@@ -439,7 +439,10 @@ def write(call: Call, guest: Guest, params: dict[str, Any]) -> list[str]:
             guest.conf.pop(key, None)
             guest.pending.pop(key, None)
         elif guest.running and not applies_now(guest, key, value):
+            replaced = disks.parse(key, guest.pending[key]).file if disks.is_drive(key) and key in guest.pending else ""
             guest.pending[key] = value
+            if replaced not in ("", "none", "cdrom") and not disks.in_use(guest, replaced):
+                disks.add_unused(guest, replaced)
         else:
             put(writer, key, value)
     if guest.running:
