@@ -139,13 +139,18 @@ def test_a_second_card_arrives_while_the_machine_runs(site: Site) -> None:
 
 def test_a_snapshot_brings_files_back(site: Site) -> None:
     """Catches a rollback that changes the books and leaves the machine's files as they are."""
-    site.shell(101, "echo before > /root/state; sync")
+    site.shell(101, "echo before > /root/state; printf 1234 | dd of=/dev/sdb conv=notrunc status=none; sync")
     site.do("post", f"{V}/101/snapshot", snapname="s1")
     until(lambda: site.backend.alive(site.world.guests[101]))
-    site.shell(101, "echo after > /root/state; sync")
+    # Also where the disk held nothing but zeros.
+    site.shell(
+        101, "echo after > /root/state; printf abcd | dd of=/dev/sdb bs=1M seek=8 conv=notrunc status=none; sync"
+    )
     site.do("post", f"{V}/101/snapshot/s1/rollback", start=1)
     site.lab.rack.wait_for_ssh(["101"], site.lab.key)
     assert site.shell(101, "cat /root/state") == "before"
+    assert site.shell(101, "head -c4 /dev/sdb") == "1234"
+    assert site.shell(101, "dd if=/dev/sdb bs=1M skip=8 count=1 status=none | tr -d '\\0' | wc -c") == "0"
 
 
 def test_stopped_is_stopped_and_started_is_the_same_machine(site: Site) -> None:

@@ -12,10 +12,10 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "pve"))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from rack.command import LabError, inside, run  # the package lies beside this folder
+from rack.command import LabError, inside  # the package lies beside this folder
 from rack.daemons import Daemon  # as above
 from rack.lab import Lab  # as above
-from rack.network import WORLD  # as above
+from rack.network import WORLD, listens  # as above
 
 PORT = 5000
 PROGRAM = Path(__file__).resolve().parent / "artefacts.py"
@@ -25,15 +25,10 @@ def daemon(lab: Lab) -> Daemon:
     return Daemon("artefacts", lab.state)
 
 
-def listens(lab: Lab) -> bool:
-    rows = run(*inside(lab.netns, "ss", "--tcp", "--listening", "--numeric", "--no-header"))
-    return f"{WORLD}:{PORT}" in rows
-
-
 def up(lab: Lab) -> None:
     """Serve the mirror to this lab; what it holds is what `artefacts.py make` put there."""
     program = [sys.executable, str(PROGRAM), "serve", "--address", WORLD, "--port", str(PORT)]
-    daemon(lab).start(inside(lab.netns, *program), lambda: listens(lab))
+    daemon(lab).start(inside(lab.netns, *program), lambda: listens(lab.netns, WORLD, PORT))
 
 
 def down(lab: Lab) -> None:

@@ -12,15 +12,13 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
-from pvesim import cloudinit, disks  # the simulator lies beside this package
+from pvesim import cloudinit, disks, guests  # the simulator lies beside this package
 from pvesim.world import Fleet, Guest  # as above
 
 from .command import LabError
 from .images import NEWEST, SUITES
 from .network import Card
 from .nodes import Node, Rack
-
-MIB = 1024**2
 
 
 class Containers:
@@ -145,7 +143,7 @@ class Containers:
                 release = _release(volume.origin, guest)
                 continue
             name = _device(key)
-            sizes[name] = volume.size // MIB
+            sizes[name] = volume.size // guests.MIB
             aliases[name] = f"scsi-0QEMU_QEMU_HARDDISK_drive-{key}" if key.startswith("scsi") else f"virtio-{key}"
         holder = site.nodes[guest.node]
         seed = {
@@ -154,7 +152,6 @@ class Containers:
             "meta-data": cloudinit.render(guest, "meta", holder),
         }
         first = re.search(r"ip=([0-9.]+)/", " ".join(str(conf.get(f"ipconfig{n}", "")) for n in range(8)))
-        cores = int(conf.get("vcpus", 0)) or int(conf.get("sockets", 1)) * int(conf.get("cores", 1))
         return Node(
             name=str(guest.vmid),
             hostname=guest.name.partition(".")[0],
@@ -163,8 +160,8 @@ class Containers:
             seed=seed,
             disks=sizes,
             aliases=aliases,
-            memory=int(str(conf.get("memory", "512")).removeprefix("current=")),
-            cores=cores,
+            memory=guests.memory_bytes(conf) // guests.MIB,
+            cores=guests.cpus(conf),
             address=first[1] if first else "",
             user=str(conf.get("ciuser", "root")),
         )

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import secrets
@@ -108,7 +109,7 @@ class Lab:
             argv = [sys.executable, str(PROGRAM), "--name", self.name, "serve-hypervisors", *words]
             self.pve.start(
                 inside(self.netns, *argv),
-                lambda: all(_listens(self.netns, server.public, hypervisors.PORT) for server in servers),
+                lambda: all(network.listens(self.netns, server.public, hypervisors.PORT) for server in servers),
             )
 
     def image(self, release: str = images.NEWEST) -> str:
@@ -118,30 +119,37 @@ class Lab:
     def _serve_packages(self) -> None:
         hosts = {address.split("/")[2].partition(":")[0] for address in (mirrors().debian, mirrors().security)}
         argv = [sys.executable, str(PROGRAM), "--name", self.name, "serve-packages", *sorted(hosts)]
-        self.packages.start(argv, lambda: _listens(self.netns, network.WORLD, PORT))
+        self.packages.start(argv, lambda: network.listens(self.netns, network.WORLD, PORT))
 
     def down(self) -> None:
         """Remove all of it. What was left half-made by a failure goes too."""
         require()
         with self.alone():
             self._remove()
+            self._last()
             self._lock.unlink(missing_ok=True)
 
     def _remove(self) -> None:
+        # Whoever makes machines first, and every program that was started for this lab, by whomever.
         self.pve.stop()
         self.rack.destroy_all(self.tell)
-        self.packages.stop()
-        for row in run("ip", "netns", "list").splitlines():
-            name = row.split(maxsplit=1)[0]
-            if name == self.netns or (name.startswith(f"{self.netns}-") and not _other_lab(name, self.name)):
-                network.remove(name)
+        for file in self.state.glob("*.pid"):
+            Daemon(file.stem, self.state).stop()
+        network.remove(self.netns)
         for folder in (self.state, self.rack.storage):
             shutil.rmtree(folder, ignore_errors=True)
-        for parent in Path("/sys/fs/cgroup").glob("*/libpod_parent"):
-            try:
-                parent.rmdir()
-            except OSError:
-                continue
+
+    def _last(self) -> None:
+        """With the last lab goes what labs share. Another one begins with its lock, so none is on its way here."""
+        if set(self.state.parent.iterdir()) - {self._lock}:
+            return
+        with contextlib.suppress(OSError):
+            self.rack.storage.parent.rmdir()
+        # podman leaves its groups behind, empty; those of a container that runs cannot be removed.
+        for group in Path("/sys/fs/cgroup").glob("*/libpod_parent"):
+            for empty in (*group.glob("*/"), group):
+                with contextlib.suppress(OSError):
+                    empty.rmdir()
 
     def boot(self, nodes: list[Node], deadline: float = 120) -> None:
         """Start nodes and wait until they answer."""
@@ -163,15 +171,3 @@ class Lab:
             "ANSIBLE_SSH_ARGS": "-o ControlMaster=auto -o ControlPersist=60s -o StrictHostKeyChecking=accept-new "
             f"-o UserKnownHostsFile={known}",
         }
-
-
-def _other_lab(netns: str, name: str) -> bool:
-    """Whether a node's namespace belongs to a lab whose name merely begins with this one's."""
-    labs = [folder.name for folder in Path("/run/socle-lab").glob("*/")]
-    return any(lab != name and lab.startswith(f"{name}-") and netns.startswith(f"socle-{lab}") for lab in labs)
-
-
-def _listens(netns: str, address: str, port: int) -> bool:
-    rows = run("ip", "netns", "exec", netns, "cat", "/proc/net/tcp", check=False).splitlines()[1:]
-    wanted = "".join(f"{int(part):02X}" for part in reversed(address.split("."))) + f":{port:04X}"
-    return any(row.split()[1] == wanted and row.split()[3] == "0A" for row in rows)

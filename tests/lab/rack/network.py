@@ -13,7 +13,7 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from .command import finished, run
+from .command import finished, inside, run
 
 # Stands where the Internet would: packages and whatever else the lab offers are served here.
 WORLD = "192.0.2.1"
@@ -74,8 +74,7 @@ def plug(netns: str, node_netns: str, cards: list[Card]) -> None:
             run("ip", "-n", netns, "link", "delete", port)
             present = ""
         if f" {card.name}@" not in present:
-            if finished(["ip", "-n", netns, "link", "show", card.bridge], check=False).returncode:
-                add_bridge(netns, Bridge(card.bridge, ""))
+            add_bridge(netns, Bridge(card.bridge, ""))
             run(
                 "ip", "-n", netns, "link", "add", port, "type", "veth",
                 "peer", "name", card.name, "address", card.mac, "netns", node_netns,
@@ -95,6 +94,13 @@ def carrier(netns: str, node_netns: str, card: str, *, up: bool) -> None:
 def port_name(node_netns: str, card: str) -> str:
     """The bridge's end of a cable; a link's name has at most 15 characters."""
     return "p" + hashlib.sha256(f"{node_netns}/{card}".encode()).hexdigest()[:10]
+
+
+def listens(netns: str, address: str, port: int) -> bool:
+    """Whether somebody waits for connections there."""
+    rows = run(*inside(netns, "cat", "/proc/net/tcp"), check=False).splitlines()[1:]
+    wanted = "".join(f"{int(part):02X}" for part in reversed(address.split("."))) + f":{port:04X}"
+    return any(row.split()[1] == wanted and row.split()[3] == "0A" for row in rows)
 
 
 def remove(netns: str) -> None:

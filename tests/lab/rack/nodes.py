@@ -203,11 +203,13 @@ class Rack:
         run("podman", "rm", "--force", "--time", "0", "--volumes", "--ignore", self.container(node.name))
         node.image = self._snapshot_image(node.name, name)
         for file in self.storage.glob(f"{node.name}.*.img.{name}"):
-            # In place, because the loop device holds on to the file.
+            # In place, because the loop device holds on to the file; emptied first, because holes are not written.
+            disk = str(file).removesuffix(f".{name}")
+            run("fallocate", "--punch-hole", "--offset", "0", "--length", str(Path(disk).stat().st_size), disk)
             run(
                 "dd",
                 f"if={file}",
-                f"of={str(file).removesuffix(f'.{name}')}",
+                f"of={disk}",
                 "conv=notrunc,sparse",
                 "bs=1M",
                 "status=none",
@@ -238,9 +240,11 @@ class Rack:
         shutil.rmtree(self._folder(node), ignore_errors=True)
 
     def destroy_all(self, tell: Callable[[str], None]) -> None:
+        """Those that were left half-made too: a node has its folder before it has anything else."""
         prefix = f"{self.netns}-"
         known = run("podman", "ps", "--all", "--filter", f"label=socle.lab={self.name}", "--format", "{{.Names}}")
-        names = {name.removeprefix(prefix) for name in known.split()} | set(self.names())
+        names = {name.removeprefix(prefix) for name in known.split()}
+        names |= {folder.name for folder in (self.state / "nodes").glob("*/")}
         if names:
             tell(f"remove {len(names)} nodes")
             containers = [prefix + name for name in sorted(names)]
