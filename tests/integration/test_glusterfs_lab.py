@@ -8,13 +8,14 @@ One lab for all of them, since a pool takes its time: the tests stand in the ord
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import re
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -81,14 +82,7 @@ print(count, len(wrong), *wrong[:5])
 """.replace("@MOUNT@", MOUNT)
 
 
-def until(what: str, probe: Callable[[], Any], seconds: float = PATIENCE) -> Any:
-    end = time.monotonic() + seconds
-    while True:
-        found = probe()
-        if found:
-            return found
-        assert time.monotonic() < end, f"{what} did not happen within {seconds:.0f} s"
-        time.sleep(0.5)
+until = functools.partial(fixture_rack.until, seconds=PATIENCE)
 
 
 @dataclass

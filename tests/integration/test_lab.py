@@ -19,7 +19,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests" / "lab"))
-from fixture_rack import lab, node, require_lab  # noqa: E402  # lies in the lab's folder
+from fixture_rack import lab, node, require_lab, until  # noqa: E402  # lies in the lab's folder
 from rack import host, network  # noqa: E402  # as above
 from rack.command import LabError, finished, run  # noqa: E402  # as above
 from rack.lab import Lab  # noqa: E402  # as above
@@ -128,7 +128,7 @@ def test_a_reboot_is_one(rack: Lab) -> None:
     script = "cat /proc/sys/kernel/random/boot_id; cat /etc/ssh/ssh_host_ed25519_key.pub; cat /etc/machine-id"
     before = shell(rack, "two", script).splitlines()
     shell(rack, "two", "systemctl reboot")
-    _until(lambda: _boot_id(rack, "two") not in ("", before[0]), 30)
+    until("another boot", lambda: _boot_id(rack, "two") not in ("", before[0]), 30)
     rack.rack.wait_for_ssh(["two"], rack.key)
     after = shell(rack, "two", script).splitlines()
     assert after[0] != before[0]
@@ -138,13 +138,6 @@ def test_a_reboot_is_one(rack: Lab) -> None:
 def _boot_id(made: Lab, name: str) -> str:
     code, out, _err = made.rack.execute(name, "cat", "/proc/sys/kernel/random/boot_id")
     return out.strip() if code == 0 else ""
-
-
-def _until(true: object, deadline: float) -> None:
-    end = time.monotonic() + deadline
-    while not true():  # type: ignore[operator]  # a function without arguments
-        assert time.monotonic() < end, "not within its deadline"
-        time.sleep(0.05)
 
 
 def test_a_frozen_node_and_a_pulled_cable(rack: Lab) -> None:
@@ -159,7 +152,7 @@ def test_a_frozen_node_and_a_pulled_cable(rack: Lab) -> None:
     network.carrier(rack.netns, rack.rack.container("two"), "eth0", up=False)
     assert finished(ping, check=False).returncode != 0
     network.carrier(rack.netns, rack.rack.container("two"), "eth0", up=True)
-    _until(lambda: rack.rack.execute("one", "sh", "-c", listening)[0] == 0, 10)
+    until("it answers", lambda: rack.rack.execute("one", "sh", "-c", listening)[0] == 0, 10)
 
 
 def test_up_again_changes_nothing(rack: Lab) -> None:

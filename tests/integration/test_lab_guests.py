@@ -5,10 +5,10 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -18,8 +18,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests" / "lab"))
 sys.path.insert(0, str(ROOT / "tests" / "lab" / "pve"))
+import fixture_rack  # noqa: E402  # lies in the lab's folder
 from fixture import Client  # noqa: E402  # lies beside the simulator
-from fixture_rack import lab  # noqa: E402  # lies in the lab's folder
 from pvesim.simulator import Settings, Simulator  # noqa: E402  # as above
 from pvesim.world import Volume  # noqa: E402  # as above
 from rack import images  # noqa: E402  # as above
@@ -83,7 +83,7 @@ class Site:
 
 @pytest.fixture(scope="module")
 def site() -> Iterator[Site]:
-    with lab("test-guests") as made, tempfile.TemporaryDirectory() as folder:
+    with fixture_rack.lab("test-guests") as made, tempfile.TemporaryDirectory() as folder:
         made.image()
         found = Site(made, Path(folder))
         found.clone(101, "worker-7", ADDRESS)
@@ -93,11 +93,7 @@ def site() -> Iterator[Site]:
         found.stop()
 
 
-def until(true: Callable[[], bool], deadline: float = 30) -> None:
-    end = time.monotonic() + deadline
-    while not true():
-        assert time.monotonic() < end, "not within its deadline"
-        time.sleep(0.05)
+until = functools.partial(fixture_rack.until, seconds=30)
 
 
 def test_a_clone_boots_as_what_it_was_configured_to_be(site: Site) -> None:
@@ -124,24 +120,24 @@ def test_the_agent_tells_what_is_true(site: Site) -> None:
 def test_a_disk_is_added_and_grows_while_the_machine_runs(site: Site) -> None:
     """Catches a disk that exists in the books only, or whose new size the machine does not see."""
     site.do("put", f"{V}/101/config", scsi1="local:1,format=qcow2")
-    until(lambda: site.rack.execute("101", "test", "-b", "/dev/sdb")[0] == 0)
+    until("the disk", lambda: site.rack.execute("101", "test", "-b", "/dev/sdb")[0] == 0)
     by_id = "/dev/disk/by-id/scsi-0QEMU_QEMU_HARDDISK_drive-scsi1"
     assert site.shell(101, f"blockdev --getsize64 {by_id}") == str(1 << 30)
     site.do("put", f"{V}/101/resize", disk="scsi1", size="2G")
-    until(lambda: site.shell(101, "blockdev --getsize64 /dev/sdb") == str(2 << 30))
+    until("its new size", lambda: site.shell(101, "blockdev --getsize64 /dev/sdb") == str(2 << 30))
 
 
 def test_a_second_card_arrives_while_the_machine_runs(site: Site) -> None:
     """Catches a card that is in the configuration and not in the machine."""
     site.do("put", f"{V}/101/config", net1="virtio,bridge=vmbr0")
-    until(lambda: site.rack.execute("101", "ip", "link", "show", "eth1")[0] == 0)
+    until("the card", lambda: site.rack.execute("101", "ip", "link", "show", "eth1")[0] == 0)
 
 
 def test_a_snapshot_brings_files_back(site: Site) -> None:
     """Catches a rollback that changes the books and leaves the machine's files as they are."""
     site.shell(101, "echo before > /root/state; printf 1234 | dd of=/dev/sdb conv=notrunc status=none; sync")
     site.do("post", f"{V}/101/snapshot", snapname="s1")
-    until(lambda: site.backend.alive(site.world.guests[101]))
+    until("the snapshot", lambda: site.backend.alive(site.world.guests[101]))
     # Also where the disk held nothing but zeros.
     site.shell(
         101, "echo after > /root/state; printf abcd | dd of=/dev/sdb bs=1M seek=8 conv=notrunc status=none; sync"
@@ -157,7 +153,7 @@ def test_stopped_is_stopped_and_started_is_the_same_machine(site: Site) -> None:
     """Catches a machine that still runs after a stop, or comes back as a fresh one."""
     site.shell(101, "echo kept > /root/kept; sync")
     site.do("post", f"{V}/101/status/shutdown")
-    until(lambda: "101" not in site.rack.running())
+    until("its end", lambda: "101" not in site.rack.running())
     site.do("put", f"{V}/101/config", memory=640)
     site.do("post", f"{V}/101/status/start")
     site.lab.rack.wait_for_ssh(["101"], site.lab.key)
@@ -181,5 +177,5 @@ def test_destroyed_is_gone(site: Site) -> None:
     assert "103" in site.rack.running()
     site.do("post", f"{V}/103/status/stop")
     site.do("delete", f"{V}/103")
-    until(lambda: "103" not in site.rack.names() and not site.rack.exists("103"))
+    until("its removal", lambda: "103" not in site.rack.names() and not site.rack.exists("103"))
     assert not list(site.rack.storage.glob("103.*"))

@@ -5,11 +5,11 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -110,10 +110,7 @@ class Client:
         self.process.wait()
 
 
-def eventually(what: str, probe: Callable[[], Any], seconds: float = 120) -> None:
-    end = time.monotonic() + seconds
-    while not probe():
-        assert time.monotonic() < end, f"not within {seconds:.0f} s: {what}"
+eventually = functools.partial(fixture_rack.until, seconds=120)
 
 
 def good_again(client: Client, many: int = 40) -> bool:

@@ -5,12 +5,11 @@
 
 from __future__ import annotations
 
-import importlib.util
+import functools
 import json
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,11 +18,9 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
-_spec = importlib.util.spec_from_file_location("fixture_rack", ROOT / "tests" / "lab" / "fixture_rack.py")
-assert _spec is not None and _spec.loader is not None
-fixture_rack = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(fixture_rack)
-from rack.command import inside  # noqa: E402  # found through the fixture's path
+sys.path.insert(0, str(ROOT / "tests" / "lab"))
+import fixture_rack  # noqa: E402  # lies in the lab's folder
+from rack.command import inside  # noqa: E402  # as above
 
 ADDRESS, PUBLIC, STRANGER = "10.10.48.1", "203.0.113.50", "203.0.113.99"
 GOOD: dict[str, Any] = {
@@ -93,10 +90,7 @@ class Machine:
         return self.run("sh", "-c", f"sha256sum {files}; {chains}; sshd -T | sort")
 
 
-def eventually(what: str, probe: Callable[[], bool], seconds: float = 90) -> None:
-    end = time.monotonic() + seconds
-    while not probe():
-        assert time.monotonic() < end, f"not within {seconds:.0f} s: {what}"
+eventually = functools.partial(fixture_rack.until, seconds=90)
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,7 +19,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests" / "lab"))
-from fixture_rack import lab  # noqa: E402  # lies in the lab's folder
+from fixture_rack import lab, until  # noqa: E402  # lies in the lab's folder
 from rack import hypervisors  # noqa: E402  # as above
 from rack.command import inside  # noqa: E402  # as above
 from rack.lab import Lab  # noqa: E402  # as above
@@ -153,7 +152,4 @@ def test_destroyed_by_name_only(site: Site) -> None:
     assert site.machines() == before
     site.play("destroy.yml", "-e", "socle_destroy=lab")
     # The books are empty at once; containers take a moment to go.
-    end = time.monotonic() + 60
-    while site.lab.rack.names() and time.monotonic() < end:
-        time.sleep(0.1)
-    assert site.lab.rack.names() == []
+    until("the containers are gone", lambda: site.lab.rack.names() == [], 60)

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -51,3 +53,12 @@ def node(made: Lab, name: str, release: str = "13", **legs: str) -> Node:
     """A node to boot: address="10.10.48.1", public_address="203.0.113.9" or both."""
     key = made.key.with_suffix(".pub").read_text()
     return seeds.node(made.name, name, made.image(release), key, **legs)  # type: ignore[arg-type]  # all are text
+
+
+def until(what: str, probe: Callable[[], Any], seconds: float) -> Any:
+    """What `probe` gives, once it gives anything."""
+    end = time.monotonic() + seconds
+    while not (found := probe()):
+        assert time.monotonic() < end, f"{what}: not within {seconds:.0f} s"
+        time.sleep(0.1)
+    return found
