@@ -10,8 +10,8 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
-Values = dict[str, Any]
-Resources = dict[str, Values]
+from plans import Resources, Values, of, planned
+
 Rule = Callable[[Resources, dict[str, Any]], Iterator[str]]
 
 EVERYBODY = {"0.0.0.0/0", "::/0"}
@@ -21,13 +21,6 @@ UNLIMITED_ONES = {"ecr:GetAuthorizationToken"} | {
     f"ssmmessages:{verb}{what}Channel" for verb in ("Create", "Open") for what in ("Control", "Data")
 }
 MODERN_TLS = re.compile(r"ELBSecurityPolicy-TLS13-1-[23]-")
-
-
-def of(resources: Resources, *kinds: str) -> Iterator[tuple[str, Values]]:
-    """Addresses and values of resources of some kinds."""
-    for address, values in resources.items():
-        if address.split(".")[0] in kinds:
-            yield address, values
 
 
 def first(values: Values, *path: str) -> Any:
@@ -266,20 +259,5 @@ RULES: tuple[Rule, ...] = (
 
 def breaches(plan: dict[str, Any]) -> list[str]:
     """All that is wrong with what a plan leads to."""
-    resources = {
-        change["address"]: _whole(change["change"]["after"], change["change"]["after_unknown"])
-        for change in plan["resource_changes"]
-        if change["mode"] == "managed" and change["change"]["after"] is not None
-    }
+    resources = planned(plan)
     return [sentence for rule in RULES for sentence in rule(resources, plan)]
-
-
-def _whole(after: Any, unknown: Any) -> Any:
-    """Values with a word where one is known only after apply."""
-    if unknown is True:
-        return "(known after apply)"
-    if isinstance(unknown, dict) and isinstance(after, dict):
-        return {key: _whole(after.get(key), unknown.get(key)) for key in {*after, *unknown}}
-    if isinstance(unknown, list) and isinstance(after, list) and len(unknown) == len(after):
-        return [_whole(*pair) for pair in zip(after, unknown, strict=True)]
-    return after

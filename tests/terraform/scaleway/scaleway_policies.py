@@ -9,21 +9,14 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
-Values = dict[str, Any]
-Resources = dict[str, Values]
+from plans import Resources, of, planned
+
 Rule = Callable[[Resources], Iterator[str]]
 
 EVERYBODY = {"0.0.0.0/0", "::/0"}
 # Permission sets that reach further than one product.
 WIDE = re.compile(r"AllProducts\w+|OrganizationManager|ProjectManager|IAMManager|\w*BillingManager")
 AT_LEAST_DAYS = 1
-
-
-def of(resources: Resources, *kinds: str) -> Iterator[tuple[str, Values]]:
-    """Addresses and values of resources of some kinds."""
-    for address, values in resources.items():
-        if address.split(".")[0] in kinds:
-            yield address, values
 
 
 def no_public_address(resources: Resources) -> Iterator[str]:
@@ -179,24 +172,9 @@ RULES: tuple[Rule, ...] = (
 
 def breaches(plan: dict[str, Any]) -> list[str]:
     """All that is wrong with what a plan leads to."""
-    resources = {
-        change["address"]: _whole(change["change"]["after"], change["change"]["after_unknown"])
-        for change in plan["resource_changes"]
-        if change["mode"] == "managed" and change["change"]["after"] is not None
-    }
+    resources = planned(plan)
     written = {one["address"]: one.get("expressions", {}) for one in plan["configuration"]["root_module"]["resources"]}
     for address, values in of(resources, "scaleway_rdb_instance"):
         # Where nothing is written the cloud fills in what it likes to tell.
         values["load_balancer"] = [1] if "load_balancer" in written[re.sub(r"\[.*", "", address)] else []
     return [sentence for rule in RULES for sentence in rule(resources)]
-
-
-def _whole(after: Any, unknown: Any) -> Any:
-    """Values with a word where one is known only after apply."""
-    if unknown is True:
-        return "(known after apply)"
-    if isinstance(unknown, dict) and isinstance(after, dict):
-        return {key: _whole(after.get(key), unknown.get(key)) for key in {*after, *unknown}}
-    if isinstance(unknown, list) and isinstance(after, list) and len(unknown) == len(after):
-        return [_whole(*pair) for pair in zip(after, unknown, strict=True)]
-    return after
