@@ -53,24 +53,12 @@ nodes:
         vmbr0: {type: bridge, address: 203.0.113.11/24, gateway: 203.0.113.1, ports: [eno1], autostart: true}
 """
 
-from ansible.module_utils.basic import AnsibleModule, missing_required_lib
-from ansible_collections.socle.platform.plugins.module_utils._objects import AdapterError
 from ansible_collections.socle.platform.plugins.module_utils._proxmox import networks
-from ansible_collections.socle.platform.plugins.module_utils._proxmox.options import connection_spec
-from ansible_collections.socle.platform.plugins.module_utils._proxmox.session import Session, missing_libraries
+from ansible_collections.socle.platform.plugins.module_utils._proxmox.info import run_info
 
 
 def main():
-    module = AnsibleModule(
-        argument_spec={**connection_spec(), "nodes": {"type": "list", "elements": "str"}}, supports_check_mode=True
-    )
-    for library, trace in missing_libraries():
-        module.fail_json(msg=missing_required_lib(library), exception=trace)
-    try:
-        found = networks.info(Session().of(module.params), module.params["nodes"])
-    except AdapterError as error:
-        module.fail_json(msg=str(error))
-    module.exit_json(changed=False, nodes=found)
+    run_info(networks.INFO, networks.info)
 
 
 if __name__ == "__main__":

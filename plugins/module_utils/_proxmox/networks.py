@@ -305,10 +305,13 @@ def _gateway_reachable(node: str, name: str, interface: Interface) -> Iterator[s
             yield f"{node} {name}: {gateway} {interface[gateway]} is not in the network of {interface[address]}"
 
 
-def info(session: Session, names: Sequence[str] | None) -> dict[str, Any]:
+INFO = {"nodes": {"type": "list", "elements": "str"}}
+
+
+def info(session: Session, parameters: Mapping[str, Any]) -> dict[str, Any]:
     """For proxmox_networks_info."""
     reader = Networks(session)
-    wanted = [Desired(name) for name in names or ()]
+    wanted = [Desired(name) for name in parameters.get("nodes") or ()]
     reader.status = session.pve.get("/cluster/status")
     there = reader.nodes()
     problems = missing_names("node", [item.key for item in wanted], list(there), "nodes")
@@ -316,7 +319,7 @@ def info(session: Session, names: Sequence[str] | None) -> dict[str, Any]:
     if problems:
         raise AdapterError("; ".join(problems))
     found = session.each(reader.node, [item.key for item in wanted] or [name for name, up in there.items() if up])
-    return {item.key: {"staged": reader.staged[item.key], **item.fields} for item in found}
+    return {"nodes": {item.key: {"staged": reader.staged[item.key], **item.fields} for item in found}}
 
 
 class NetworksWriter(ApiWriter):
