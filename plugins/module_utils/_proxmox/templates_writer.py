@@ -129,13 +129,21 @@ class TemplatesWriter(ApiWriter):
         That it is ours is known here and now only: the id was given to our own request.
         """
         path = f"/nodes/{node}/qemu/{vmid}"
+
+        def probe() -> bool | Waiting:
+            try:
+                config = self.session.pve.get(f"{path}/config")
+                if config.get("lock") == "create" and not {"name", "description", "tags"} & set(config):
+                    # A lock is passed by root only.
+                    self._wait(self.session.pve.delete(path, purge=True, skiplock=True), "clearing up", step)
+            except NotFound:
+                pass
+            except (Busy, Uncertain) as error:
+                return Waiting(str(error))
+            return True
+
         try:
-            config = self.session.pve.get(f"{path}/config")
-            if config.get("lock") == "create" and not {"name", "description", "tags"} & set(config):
-                # A lock is passed by root only.
-                self._wait(self.session.pve.delete(path, purge=True, skiplock=True), "clearing up", step)
-        except NotFound:
-            return
+            step.wait_for(f"removing guest {vmid}, which was left empty", probe)
         except (AdapterError, WaitFailed):
             step.warn(
                 f"guest {vmid} on {node} was left empty and locked when its making broke off, and only root may remove "
