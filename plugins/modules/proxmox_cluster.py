@@ -66,6 +66,8 @@ options:
 extends_documentation_fragment:
   - socle.platform.engine
   - socle.platform.proxmox
+seealso:
+  - module: socle.platform.proxmox_cluster_info
 notes:
   - Proxmox lets only C(root@pam) with its password make and join clusters; a token is not enough.
 """

@@ -65,6 +65,30 @@ def test_servers_become_one_cluster_and_then_nothing_is_to_do(site: Site) -> Non
     assert "cluster cater has 4 nodes" in more["warnings"][0] and "QDevice" in more["warnings"][0]
 
 
+def test_the_twin_tells_who_is_in_it_and_whether_it_can_decide(site: Site) -> None:
+    """Would catch a node that is away told as there, a lost quorum told as one, and links of another node."""
+    twin = {"socle.platform.proxmox_cluster_info": site.connection()}
+    (alone,) = results(site.playbook([twin]))
+    assert (alone["name"], alone["quorate"], len(alone["nodes"])) == ("", True, 1)
+    (_made, found) = results(site.playbook([task(site, "pve1", "pve2", "pve3"), twin]))
+    assert (found["name"], found["quorate"], found["qdevice"], found["changed"]) == ("cater", True, False, False)
+    fleet = site.simulator.fleet
+    assert found["nodes"] == [
+        {
+            "name": name,
+            "address": fleet.node(name).address,
+            "online": True,
+            "links": [fleet.node(name).address],
+            "votes": 1,
+        }
+        for name in NAMES[:3]
+    ]
+    fleet.node("pve3").online = False
+    next(made for made in fleet.sites if made.cluster).quorum = False
+    (found,) = results(site.playbook([twin]))
+    assert [node["online"] for node in found["nodes"]] == [True, True, False] and not found["quorate"]
+
+
 def test_a_join_whose_connection_breaks_counts_when_the_cluster_has_the_node(site: Site) -> None:
     """Would catch a node reported as failed because its own API restarts at the end of a join."""
     fault = {"kind": "reset", "method": "POST", "path": "/cluster/config/join$", "after": True, "at": 1}

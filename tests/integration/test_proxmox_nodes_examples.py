@@ -85,3 +85,7 @@ def test_the_example_of_a_cluster(tmp_path: Path) -> None:
         assert {fleet.cluster["name"]: sorted(fleet.nodes) for fleet in site.simulator.fleet.sites} == {
             "cater": sorted(names)
         }
+        reading, judging = examples("proxmox_cluster_info")
+        reading["socle.platform.proxmox_cluster_info"] = site.connection()
+        found, judged = results(site.playbook([reading, judging]))
+        assert [node["name"] for node in found["nodes"]] == sorted(names) and not judged.get("failed"), judged

@@ -17,7 +17,7 @@ from .._wait import Deadline, WaitFailed, Waiting
 from .client import Connection, Proxmox, classify, explain
 from .errors import Busy, Denied, Exists, LoginFailed, ProxmoxError, TaskFailed, Uncertain
 from .options import connection_of, connection_problems
-from .session import flag
+from .session import Session, flag
 
 JOIN_WITHIN = 300.0
 
@@ -145,9 +145,7 @@ class Members(Reader):
         return [self._current(row, str(cluster["name"])) for row in pve.get("/cluster/config/nodes")]
 
     def _current(self, row: Mapping[str, Any], cluster: str) -> Current:
-        links = [str(row[f"ring{n}_addr"]) for n in range(8) if row.get(f"ring{n}_addr")]
-        fields = {"cluster": cluster, "links": links, "votes": int(row.get("quorum_votes", 1))}
-        return Current(str(row["node"]), fields)
+        return Current(str(row["node"]), {"cluster": cluster, **_seat(row)})
 
     def check(self, desired: Sequence[Desired], current: Mapping[str, Current]) -> Iterable[str]:
         name = self.parameters["name"]
@@ -188,6 +186,38 @@ class Members(Reader):
         away = sorted(name for name, up in self.online.items() if not up)
         if away:
             yield f"cluster {self.parameters['name']}: {', '.join(away)} is offline"
+
+
+def info(session: Session, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """For proxmox_cluster_info."""
+    del parameters
+    status = session.pve.get("/cluster/status")
+    made = next((row for row in status if row.get("type") == "cluster"), {})
+    qdevice = False
+    configured: dict[str, Any] = {}
+    if made:
+        configured = {str(row["node"]): row for row in session.pve.get("/cluster/config/nodes")}
+        with contextlib.suppress(ProxmoxError):
+            qdevice = bool(session.pve.get("/cluster/config/qdevice"))
+    nodes = [
+        {
+            "name": str(row["name"]),
+            "address": str(row.get("ip", "")),
+            "online": flag(row.get("online", 0)),
+            **_seat(configured.get(str(row["name"]), {})),
+        }
+        for row in sorted(status, key=lambda row: str(row["name"]))
+        if row.get("type") == "node"
+    ]
+    # A server that stands alone is whole by itself.
+    quorate = flag(made.get("quorate", 1))
+    return {"name": str(made.get("name", "")), "quorate": quorate, "qdevice": qdevice, "nodes": nodes}
+
+
+def _seat(row: Mapping[str, Any]) -> dict[str, Any]:
+    """What the configuration of a cluster says of one of its nodes."""
+    links = [str(row[f"ring{n}_addr"]) for n in range(8) if row.get(f"ring{n}_addr")]
+    return {"links": links, "votes": int(row.get("quorum_votes", 1))}
 
 
 class MembersWriter(Writer):
