@@ -192,7 +192,7 @@ def info(session: Session, parameters: Mapping[str, Any]) -> dict[str, Any]:
     """For proxmox_cluster_info."""
     del parameters
     status = session.pve.get("/cluster/status")
-    made = next((row for row in status if row.get("type") == "cluster"), {})
+    made: Mapping[str, Any] = next((row for row in status if row.get("type") == "cluster"), {})
     qdevice = False
     configured: dict[str, Any] = {}
     if made:
