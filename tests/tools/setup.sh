@@ -28,7 +28,7 @@ command -v shellcheck >/dev/null || wished=shellcheck
 # The lab (tests/lab/README.md): containers that boot, images made of packages, links and loop devices.
 if [ "$(uname -s)" = Linux ]; then
     for pair in podman:podman runc:runc mmdebstrap:mmdebstrap ip:iproute2 nsenter:util-linux losetup:mount depmod:kmod \
-        ssh-keygen:openssh-client; do
+        ssh-keygen:openssh-client gpg:gnupg; do
         PATH="$PATH:/usr/sbin:/sbin" command -v "${pair%%:*}" >/dev/null || wished="$wished ${pair#*:}"
     done
 fi

@@ -29,7 +29,16 @@ MASKED = [
     "systemd-networkd-wait-online.service",
 ]  # fmt: skip
 
+# Where packages put what starts containers; RUNTIME goes in front of it.
+RUNTIMES = ("/usr/sbin/runc", "/usr/bin/runc", "/usr/bin/crun")
+RUNTIME = "/usr/local/lib/lab/runtime"
 HOOKS = [
+    *(
+        f'chroot "$1" dpkg-divert --local --quiet --rename --divert {path}.real --add {path} && ln -s {RUNTIME} "$1{path}"'
+        for path in RUNTIMES
+    ),
+    # Where a release's own would be put, and found first: lab-init keeps these from being replaced.
+    *(f'install -m 755 "$1{RUNTIME}" "$1/usr/local/{folder}/runc"' for folder in ("sbin", "bin")),
     'chroot "$1" systemctl -q enable systemd-networkd.service ssh.service',
     f'chroot "$1" systemctl -q mask {" ".join(MASKED)}',
     'chroot "$1" systemctl -q set-default multi-user.target',
