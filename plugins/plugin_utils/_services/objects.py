@@ -1,0 +1,55 @@
+# Copyright: (c) 2026, The Socle authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Private to the collection socle.platform: do not import it from outside.
+"""Objects of our own beside the charts: namespaces, policies, issuers, pools, classes, and the pages' addresses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from . import objects_certificates, objects_foundation
+from .declaration import catalogue
+from .platform import Cluster, Platform
+from .policies import flows
+from .services import Service, chosen
+
+Object = dict[str, Any]
+OF: dict[str, Callable[[Platform, Cluster], Iterator[Object]]] = {
+    "cert-manager": objects_certificates.issuers,
+}
+WAVE = "argocd.argoproj.io/sync-wave"
+
+
+def namespaces(cluster: Cluster) -> dict[str, str]:
+    """Each namespace with its Pod Security level: the weakest that somebody in it needs."""
+    order = ["restricted", "baseline", "privileged"]
+    found: dict[str, str] = {}
+    for name in chosen(cluster):
+        declared = catalogue()[name]
+        there = found.get(declared.namespace, "restricted")
+        found[declared.namespace] = max(there, declared.security, key=order.index)
+    return found
+
+
+def objects(platform: Platform, service: Service) -> list[Object]:
+    """All of one service in one cluster."""
+    declared, cluster = service.declaration, service.cluster
+    made = list(flows(declared, namespaces(cluster)))
+    if declared.name == "foundation":
+        made += objects_foundation.foundation(namespaces(cluster))
+    if declared.web is not None:
+        made += objects_certificates.page(cluster, declared)
+    if declared.name in OF:
+        made += OF[declared.name](platform, cluster)
+    for item in made:
+        labels = item["metadata"].setdefault("labels", {})
+        labels |= {"app.kubernetes.io/part-of": platform.name, "socle.platform/service": declared.name}
+    return made
+
+
+def after_the_chart(item: Object) -> Object:
+    """Applied once the chart's programs are healthy: their webhooks look at it."""
+    item["metadata"].setdefault("annotations", {})[WAVE] = "1"
+    return item
