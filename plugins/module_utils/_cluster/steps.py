@@ -25,8 +25,9 @@ wanted (`converged`) or when `refusal` says the only safe next action.
 | delete_node | the Node object `with.node` |
 | move_leader | etcd's leadership to member `with.to` |
 | renew_certificates | `kubeadm certs renew all`, then the static pods anew |
-| renew_kubelet | a new client certificate for the kubelet, issued on control plane `with.on` |
-| rewrite_manifests | `kubeadm upgrade node`: static pods from the cluster's own configuration |
+| renew_kubelet | kubelet.conf anew, issued on control plane `with.on`, and config.yaml where it is missing |
+| rewrite_files | `kubeadm init phase control-plane`, `etcd local` or `kubeconfig admin` for each of `with.names` |
+| finish_init | `kubeadm init phase` for each of `with.phases`, with the cluster's own configuration |
 | mark_control_plane | label and taint of the Node |
 | upgrade_first | packages, drain, `kubeadm upgrade apply`, kubelet, uncordon; to `with.version` |
 | upgrade_control_plane, upgrade_worker | the same with `kubeadm upgrade node` |
@@ -64,8 +65,10 @@ class Wanted:
     renew_before: float = 30.0
     """Days before their end in which certificates are renewed."""
     waited: float = 0.0
-    """Seconds for which nothing but waiting was decided."""
+    """Seconds for which nothing but `wait` and `restart` was decided."""
     patience: float = 300.0
+    serial: int = 1
+    """Workers that are upgraded at once."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +93,7 @@ class Decision:
     steps: tuple[Step, ...] = ()
     refusal: str = ""
     action: str = ""
-    """The word for what the refusal asks for: restore_needed, start_machine, upgrade, replace, remove, repair."""
+    """What the refusal asks for: restore_needed, start_machine, upgrade, replace, remove, rotate, repair."""
     notes: tuple[str, ...] = ()
 
     @property

@@ -1,0 +1,42 @@
+# Copyright: (c) 2026, The Socle authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Private to the collection socle.platform: do not import it from outside.
+"""What the modules take and give: parameters in, plain data out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from .decide import decide
+from .state import State, parse
+from .steps import Wanted
+
+_NAMES = {"type": "list", "elements": "str", "default": []}
+
+NEXT: dict[str, dict[str, Any]] = {
+    "machines": {"type": "dict", "required": True},
+    "version": {"type": "str", "required": True},
+    "control_planes": {"type": "dict", "required": True},
+    "workers": _NAMES,
+    "addons": {"type": "list", "elements": "str", "default": ["coredns", "kube-proxy"]},
+    "upgrade": {"type": "bool", "default": False},
+    "remove": _NAMES,
+    "replace": _NAMES,
+    "snapshot": {"type": "str", "default": ""},
+    "renew_before": {"type": "float", "default": 30.0},
+    "serial": {"type": "int", "default": 1},
+    "waited": {"type": "float", "default": 0.0},
+    "patience": {"type": "float", "default": 300.0},
+}
+
+
+def next_steps(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """The decision, for machines as `kubeadm_state` tells them. What tells nothing counts as not asked."""
+    machines = {name: told for name, told in parameters["machines"].items() if told}
+    states = {name: parse(State, {**told, "name": name}) for name, told in machines.items()}
+    return decide(states, parse(Wanted, parameters)).as_dict()
+
+
+__all__ = ["NEXT", "next_steps"]
