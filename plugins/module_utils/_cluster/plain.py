@@ -6,10 +6,14 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from .decide import decide
+from .machine import Places, look
 from .state import State, parse
 from .steps import Wanted
 
@@ -31,6 +35,30 @@ NEXT: dict[str, dict[str, Any]] = {
     "patience": {"type": "float", "default": 300.0},
 }
 
+STATE: dict[str, dict[str, Any]] = {
+    "name": {"type": "str"},
+    "address": {"type": "str", "default": ""},
+    "kubernetes_dir": {"type": "path", "default": "/etc/kubernetes"},
+    "kubelet_dir": {"type": "path", "default": "/var/lib/kubelet"},
+    "etcd_dir": {"type": "path", "default": "/var/lib/etcd"},
+    "timeout": {"type": "float", "default": 3.0},
+}
+
+
+def state(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """What this machine tells."""
+    found = look(
+        parameters["name"] or socket.gethostname().lower(),
+        parameters["address"],
+        places(parameters),
+        timeout=parameters["timeout"],
+    )
+    return asdict(found)
+
+
+def places(parameters: Mapping[str, Any]) -> Places:
+    return Places(*(Path(parameters[name]) for name in ("kubernetes_dir", "kubelet_dir", "etcd_dir")))
+
 
 def next_steps(parameters: Mapping[str, Any]) -> dict[str, Any]:
     """The decision, for machines as `kubeadm_state` tells them. What tells nothing counts as not asked."""
@@ -39,4 +67,4 @@ def next_steps(parameters: Mapping[str, Any]) -> dict[str, Any]:
     return decide(states, parse(Wanted, parameters)).as_dict()
 
 
-__all__ = ["NEXT", "next_steps"]
+__all__ = ["NEXT", "STATE", "next_steps", "places", "state"]
