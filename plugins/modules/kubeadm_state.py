@@ -89,8 +89,8 @@ state:
     etcd:
       description:
         - C(data), C(member) and C(cluster) as the data folder tells them, C(answers), C(healthy), C(leader),
-          C(version), C(size), C(revision), C(alarms), C(reason), and C(members) with C(id), C(name), C(address), C(learner),
-          C(healthy).
+          C(version), C(size), C(revision), C(alarms), C(reason), and C(members) with C(id), C(name), C(address),
+          C(learner), C(healthy).
       type: dict
       returned: success
     api: {description: "C(ready), C(version), C(reason).", type: dict, returned: success}
