@@ -18,6 +18,8 @@ KUBERNETES_SUPPORT = {
 }
 KUBERNETES_ACCEPTED = ("1.35", "1.36", "1.37")
 KUBERNETES_DEFAULT = "1.36"
+# What a minor stands for when no patch is named, and the pause image that kubeadm names for it.
+KUBERNETES_RELEASES = {"1.35": ("1.35.8", "3.10.1"), "1.36": ("1.36.4", "3.10.2"), "1.37": ("1.37.0", "3.10.2")}
 
 # Debian's generic cloud images as of 2026-10: build, where it lies, and what its SHA512SUMS says.
 _DEBIAN = "https://cloud.debian.org/images/cloud"

@@ -12,6 +12,7 @@ from typing import Any
 from .base import Section, mebibytes
 from .mapping_access import access
 from .mapping_clouds import clouds
+from .mapping_kubernetes import kubernetes
 from .mapping_machines import machines
 from .mapping_proxmox import proxmox
 from .mapping_storage import storage
@@ -42,7 +43,18 @@ def inventory(platform: Platform, file: str) -> Inventory:
     """What Ansible gets to see of a platform."""
     made = Inventory()
     made.everywhere = _everywhere(platform, file)
-    for build in (_hypervisors, _machines, _servers, _functions, proxmox, machines, access, storage, clouds):
+    for build in (
+        _hypervisors,
+        _machines,
+        _servers,
+        _functions,
+        proxmox,
+        machines,
+        access,
+        storage,
+        kubernetes,
+        clouds,
+    ):
         build(platform, made)
     return made
 

@@ -34,7 +34,8 @@ RUNTIMES = ("/usr/sbin/runc", "/usr/bin/runc", "/usr/bin/crun")
 RUNTIME = "/usr/local/lib/lab/runtime"
 HOOKS = [
     *(
-        f'chroot "$1" dpkg-divert --local --quiet --rename --divert {path}.real --add {path} && ln -s {RUNTIME} "$1{path}"'
+        f'chroot "$1" dpkg-divert --local --quiet --rename --divert {path}.real --add {path}'
+        f' && ln -s {RUNTIME} "$1{path}"'
         for path in RUNTIMES
     ),
     # Where a release's own would be put, and found first: lab-init keeps these from being replaced.
