@@ -13,7 +13,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
-from . import _orphan, _plan
+from . import _orphan, _plan, _wait
 from ._progress import NullProgress, Progress
 from ._reconcile import (
     KNOWN_AFTER_APPLY,
@@ -71,6 +71,10 @@ class Adapter:
     """`required_if`, `mutually_exclusive` and the like, for AnsibleModule."""
     more: Callable[[Plan, Result | None], dict[str, Any]] | None = None
     """Further result values, after check mode (no Result) or apply."""
+    rehearse: Callable[[Plan], Iterable[str]] | None = None
+    """In check mode, with a plan that holds no refusal: what the system itself says would fail, in sentences."""
+    afterwards: Callable[[Result, Deadline, _wait.Progress], Iterable[str]] | None = None
+    """After apply: waits for what comes of the set as a whole; what did not come, in sentences."""
 
 
 def argument_spec(adapter: Adapter) -> dict[str, Any]:
@@ -141,7 +145,7 @@ class Task:
         if self.plan.refusals:
             return self._end("\n".join(self.plan.refusals))
         if check_mode:
-            return self._end()
+            return self._end("\n".join(self.adapter.rehearse(self.plan)) if self.adapter.rehearse else "")
         return self._write(self.plan, reader)
 
     def texts(self) -> set[str]:
@@ -170,7 +174,10 @@ class Task:
             progress=self.progress,
             bound=bool(path),
         )
-        return self._end(self.result.message())
+        failures = [self.result.message()]
+        if self.adapter.afterwards:
+            failures += self.adapter.afterwards(self.result, self.deadline, self.progress)
+        return self._end("\n".join(filter(None, failures)))
 
     def _not_as_planned(self, path: str, made: Plan) -> list[str]:
         planned = _plan.section_for(_plan.load(path), self.identity)
