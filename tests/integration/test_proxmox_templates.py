@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import random
+import re
 import sys
 import threading
 from collections.abc import Iterator
@@ -260,12 +261,24 @@ def test_after_any_fault_one_clean_run_is_enough(site: Site, images: str, seed: 
     for _unused in range(dice.randint(1, 3)):
         fault = dice.choice(FAULTS)
         site.fault(**fault, at=dice.randint(1, 16), times=dice.randint(1, 3), method=dice.choice([".*", "POST|PUT"]))
+    told: list[str] = []
     with site.session() as session:
         with contextlib.suppress(engine.EngineError):
-            work(session, deadline=3.0).apply(templates=wanted, platform="cater")
+            result = work(session, deadline=3.0).apply(templates=wanted, platform="cater")
+            told = [warning for outcome in result.outcomes for warning in outcome.warnings]
         site.control("DELETE", "faults")
         unlock(site)
+        discard(site, told)
         equals(site, session, wanted)
+
+
+def discard(site: Site, told: list[str]) -> None:
+    """What a reader of these warnings does: an empty guest that no request could remove has nobody else."""
+    site.control("POST", "settle")
+    for vmid in re.findall(r"qm unlock (\d+) && qm destroy \1", " ".join(told)):
+        guest = site.world.guests.get(int(vmid))
+        if guest and set(guest.conf) == {"lock"}:
+            del site.world.guests[int(vmid)]
 
 
 def unlock(site: Site) -> None:

@@ -113,7 +113,7 @@ class TemplatesWriter(ApiWriter):
                 upid = self._post_guest(wanted.node, vmid, values, step)
                 try:
                     self._wait(upid, "making the guest", step)
-                except (TaskFailed, Uncertain):
+                except (TaskFailed, Uncertain, WaitFailed):
                     self._nameless(wanted.node, vmid, step)
                     raise
                 return vmid
