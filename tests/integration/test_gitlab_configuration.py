@@ -1,0 +1,90 @@
+# Copyright: (c) 2026, The Socle authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""gitlab_configuration against the simulator: sets are made, found again, changed, and cleaned where asked."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+from gitlab_site import Site, results, running
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    with running(tmp_path_factory.mktemp("gitlab")) as made:
+        yield made
+
+
+@pytest.fixture(autouse=True)
+def fresh(site: Site) -> None:
+    site.fresh()
+
+
+GROUPS: list[dict[str, Any]] = [
+    {"path": "cater/release", "members": [{"user": "grace", "access": "maintainer"}]},
+    {"path": "cater", "description": "The platform", "members": [{"user": "ada", "access": "developer"}]},
+]
+SHOP: dict[str, Any] = {
+    "path": "cater/shop",
+    "default_branch": "main",
+    "description": "What users see",
+    "topics": ["python", "shop"],
+    "settings": {"merge_method": "ff", "only_allow_merge_if_pipeline_succeeds": True},
+    "protected_branches": [
+        {"name": "main", "push": ["nobody"], "merge": ["maintainers"]},
+        {"name": "release/*", "push": ["maintainers"], "merge": ["developers"], "force_push": False},
+    ],
+    "protected_tags": [{"name": "v*", "create": ["maintainers"]}],
+}
+
+
+def test_a_set_is_made_in_order_and_found_again(site: Site) -> None:
+    """Would catch a project made before its group, a branch rule lost, or a second run that writes."""
+    site.done(groups=GROUPS, projects=[SHOP])
+    shop = site.project("cater/shop")
+    assert shop.row["merge_method"] == "ff" and shop.row["default_branch"] == "main"
+    assert shop.row["topics"] == ["python", "shop"]
+    branches = {row["name"]: row for row in shop.branches}
+    assert [level["access_level"] for level in branches["main"]["push_access_levels"]] == [0]
+    assert [level["access_level"] for level in branches["release/*"]["merge_access_levels"]] == [30]
+    assert site.group("cater/release").row["parent_id"] == site.group("cater").id
+    site.server.forget()
+    site.quiet(groups=GROUPS, projects=[SHOP])
+    assert site.server.writes() == []
+
+
+def test_only_what_differs_is_sent(site: Site) -> None:
+    """Would catch a client that sends every attribute, and so resets what others have set."""
+    site.done(groups=GROUPS, projects=[SHOP])
+    site.project("cater/shop").row["build_timeout"] = 7200
+    site.server.forget()
+    site.done(groups=GROUPS, projects=[{**SHOP, "description": "Other"}])
+    (row,) = [row for row in site.server.log if row["method"] == "PUT"]
+    assert row["body"] == {"description": "Other"}
+    assert site.project("cater/shop").row["build_timeout"] == 7200
+
+
+def test_playbook_check_mode_predicts_and_writes_nothing(site: Site) -> None:
+    """Would catch a write in check mode, a plan unlike what is then done, and a second run that changes something."""
+    variables = [{"key": "PASSWORD", "value": "correct-horse-battery", "masked": True}]
+    project = {**SHOP, "variables": variables}
+    task = {"socle.platform.gitlab_configuration": {**site.connection(), "groups": GROUPS, "projects": [project]}}
+    run = site.playbook([task], "--check", "--diff")
+    predicted = results(run)[0]
+    assert predicted.get("changed"), predicted
+    assert site.server.writes() == []
+    assert "correct-horse" not in run.stdout + run.stderr
+    run = site.playbook([task, task], "--diff", "-vvv")
+    done = results(run)
+    assert [r["changed"] for r in done] == [True, False], done[1]["diff"]
+    plain = [{k: o[k] for k in ("key", "action", "fields")} for o in predicted["objects"]]
+    assert plain == [{k: o[k] for k in ("key", "action", "fields")} for o in done[0]["objects"]]
+    assert done[0]["projects"].keys() == set() or done[1]["projects"]["cater/shop"]["id"]
+    assert "correct-horse" not in run.stdout + run.stderr
