@@ -59,7 +59,10 @@ def _round(proposals: Iterable[Proposal], wanted: Wanted, notes: tuple[str, ...]
         return Decision(steps=tuple([*steps, *restarts] or idle), notes=notes)
     if idle:
         reasons = "; ".join(f"{step.host}: {step.why}" for step in idle)
-        sentence = f"nothing got better for {wanted.waited:.0f} s: {reasons}. Repair that by hand, then run this again"
+        sentence = (
+            f"nothing got better for {wanted.waited:.0f} s: {reasons}. Repair that and run this again, or name a "
+            "machine that is beyond repair in `replace`"
+        )
         problems.append(Problem(sentence, "repair"))
     if not problems:
         return Decision(notes=notes)
@@ -101,6 +104,15 @@ def _insane(picture: Picture) -> Iterator[Problem]:
             f"{said} hold different CAs, and none of their clusters runs: name those whose content may go in `replace`",
             "replace",
         )
+    for name, state in picture.controls.items():
+        kept = name not in wanted.replace and state.authority == picture.authority
+        if kept and picture.etcd.healthy and not picture.member_of(name) and state.etcd.index > picture.etcd.index:
+            yield Problem(
+                f"{name} has etcd data that is further (entry {state.etcd.index}) than the cluster that runs (entry "
+                f"{picture.etcd.index}): this looks like a cluster begun beside an older one. Save both, and name the "
+                "machines whose data may go in `replace`",
+                "replace",
+            )
     for name, state in picture.controls.items():
         for certificate in state.certificates:
             if certificate.name in AUTHORITIES and certificate.days <= 0 and state.authority == picture.authority:

@@ -39,6 +39,7 @@ def ask(url: str, identity: Identity, timeout: float = TIMEOUT) -> Etcd:
         version=status.get("version", ""),
         size=int(status.get("dbSize", 0)),
         revision=int(head.get("revision", 0)),
+        index=int(status.get("raftIndex", 0)),
         alarms=alarms,
         members=tuple(_with_health(listed.get("members", []), members, own, not reason, identity, timeout)),
         reason=f"etcd: {reason}" if reason else "",

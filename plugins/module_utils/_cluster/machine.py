@@ -207,17 +207,15 @@ def _certificate(name: str, path: Path, content: Callable[[Path], bytes]) -> Ite
 
 
 def _etcd(places: Places, manifest: str, timeout: float) -> Etcd:
-    data, own = wal.has_data(places.etcd), wal.identity(places.etcd)
-    offline = Etcd(data=data, member=own.member if own else "", cluster=own.cluster if own else "")
-    if not manifest:
-        return offline
-    identity, reason = etcd_identity(places)
-    if identity is None:
-        return replace(offline, reason=reason)
-    told = etcd.ask(etcd_url(manifest), identity, timeout)
-    if not told.answers:
-        return replace(offline, reason=told.reason)
-    return replace(told, data=data)
+    data = wal.has_data(places.etcd)
+    told = Etcd()
+    if manifest:
+        identity, reason = etcd_identity(places)
+        told = etcd.ask(etcd_url(manifest), identity, timeout) if identity else Etcd(reason=reason)
+    if told.answers:
+        return replace(told, data=data)
+    own = wal.identity(places.etcd)
+    return Etcd(data=data, member=own.member, cluster=own.cluster, index=own.index, reason=told.reason)
 
 
 def etcd_url(manifest: str) -> str:

@@ -46,9 +46,20 @@ class Picture:
 
     @cached_property
     def teller(self) -> State | None:
-        """Whose member list counts: one that commits before one that only answers, and the furthest of those."""
+        """Whose member list counts: one that commits, that most agree with, and the furthest of those.
+
+        An etcd that lost its data may have begun a cluster of its own, in which it is healthy all alone.
+        """
         telling = [state for state in self.controls.values() if state.etcd.answers]
-        return max(telling, key=lambda state: (state.etcd.healthy, state.etcd.revision), default=None)
+        agree = Counter(_ids(state) for state in telling)
+        return max(
+            telling, key=lambda s: (s.etcd.healthy, len(_ids(s)) > 1, agree[_ids(s)], s.etcd.index), default=None
+        )
+
+    def alone(self, state: State) -> bool:
+        """Whether its etcd runs beside the cluster, with another list of members."""
+        teller = self.teller
+        return teller is not None and state.etcd.healthy and _ids(state) != _ids(teller)
 
     @cached_property
     def etcd(self) -> Etcd:
@@ -63,8 +74,8 @@ class Picture:
     def _healthy(self, member: Member) -> bool:
         owner = self.owner(member)
         if owner in self.states:
-            own = self.states[owner].etcd
-            return own.member == member.id and own.healthy
+            state = self.states[owner]
+            return state.etcd.member == member.id and state.etcd.healthy and not self.alone(state)
         told = [
             m.healthy for s in self.controls.values() if s.etcd.healthy for m in s.etcd.members if m.id == member.id
         ]
@@ -144,6 +155,10 @@ class Picture:
         # Whoever gives all control planes away does not want the snapshot either.
         given = set(self.wanted.control_planes) <= set(self.wanted.replace)
         return data or kubelets or joined or (bool(self.wanted.snapshot) and not given)
+
+
+def _ids(state: State) -> frozenset[str]:
+    return frozenset(member.id for member in state.etcd.members)
 
 
 def has_kubelet(state: State) -> bool:

@@ -144,6 +144,8 @@ def _why_stale(picture: Picture, member: Member) -> str:
         return f"the member for {label} was added and never started"
     if state is None:
         return f"{label} cannot be asked, and may be replaced" if owner in picture.wanted.replace else ""
+    if owner in picture.wanted.replace and not member.healthy:
+        return f"{owner} does not take part, and may be replaced"
     if state.etcd.member != member.id:
         return (
             f"{owner} has lost the data of its member" if not state.etcd.data else f"{owner}'s data is another member's"
@@ -169,6 +171,10 @@ def _foreign(picture: Picture, name: str, state: State) -> str:
         return f"the CA {state.authority[:12]}, this cluster's is {picture.authority[:12]}"
     if state.etcd.data and state.etcd.cluster and picture.etcd.cluster not in ("", state.etcd.cluster):
         return f"data of the etcd cluster {state.etcd.cluster}, this one is {picture.etcd.cluster}"
+    if state.etcd.data and not 0 < state.etcd.index <= picture.etcd.index:
+        # A member that was taken out stays behind. What is further has seen what this cluster never did.
+        found = f"at {state.etcd.index}" if state.etcd.index else "of unknown age"
+        return f"etcd data {found}, this cluster is at {picture.etcd.index}"
     return ""
 
 
@@ -177,8 +183,16 @@ def _strangers(picture: Picture) -> Iterator[Proposal]:
         foreign = _foreign(picture, name, state)
         if foreign:
             yield Problem(
-                f"{name} belongs to another cluster: it has {foreign}. It is not touched; when nothing on it is to be "
-                "kept, name it in `replace`",
+                f"{name} does not belong to this cluster: it has {foreign}. It is not touched; when nothing on it is "
+                "to be kept, name it in `replace`",
+                "replace",
+            )
+    for name, state in picture.controls.items():
+        if picture.alone(state):
+            yield Problem(
+                f"the etcd of {name} runs all alone (revision {state.etcd.revision}) beside the cluster (revision "
+                f"{picture.etcd.revision}): it lost its data and began anew. When "
+                "nothing written there is to be kept, name it in `replace`",
                 "replace",
             )
     for member in picture.view.members:

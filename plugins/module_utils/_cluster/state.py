@@ -17,7 +17,8 @@ A control plane that works, shortened:
                        "issuer": "kubernetes", "ends": 1795172400, "days": 364.9}],
      "etcd": {"data": true, "member": "8e9e05c52164694d", "cluster": "cdf818194e3a8c32",
               "answers": true, "healthy": true,
-              "leader": "8e9e05c52164694d", "version": "3.6.8", "size": 20480, "revision": 1207, "alarms": [],
+              "leader": "8e9e05c52164694d", "version": "3.6.8", "size": 20480, "revision": 1207,
+              "index": 1630, "alarms": [],
               "members": [{"id": "8e9e05c52164694d", "name": "control-1", "address": "10.10.0.11",
                            "learner": false, "healthy": true}], "reason": ""},
      "api": {"ready": true, "version": "1.36.3", "reason": ""},
@@ -84,6 +85,8 @@ class Etcd:
     version: str = ""
     size: int = 0
     revision: int = 0
+    index: int = 0
+    """How far its log is: of what runs from itself, else from the data folder. 0 where it is not known."""
     alarms: tuple[str, ...] = ()
     members: tuple[Member, ...] = ()
     reason: str = ""

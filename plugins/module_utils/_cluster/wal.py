@@ -2,59 +2,72 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Private to the collection socle.platform: do not import it from outside.
-"""Whose data an etcd data folder holds: its log begins with the ids of the member and of its cluster."""
+"""Whose data an etcd data folder holds, and how far it is: read from its log, without etcd."""
 
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-METADATA = 1
-# The head of a log is a checksum and the metadata: a few dozen bytes.
-HEAD = 4096
+METADATA, ENTRY, STATE, SNAPSHOT = 1, 2, 3, 5
 
 
 @dataclass(frozen=True)
 class Identity:
-    member: str
-    cluster: str
+    """Ids as `etcdctl` writes them; `index` is the last entry that this member knew to be committed."""
+
+    member: str = ""
+    cluster: str = ""
+    index: int = 0
 
 
 def has_data(folder: Path) -> bool:
     return any((folder / "member" / "wal").glob("*.wal")) or (folder / "member" / "snap" / "db").is_file()
 
 
-def identity(folder: Path) -> Identity | None:
-    """None where there is no log, or none that can be read."""
-    logs = sorted((folder / "member" / "wal").glob("*.wal"))
-    for log in logs:
-        with log.open("rb") as handle:
-            found = _metadata(handle.read(HEAD))
-        if found:
-            return found
-    return None
+def identity(folder: Path) -> Identity:
+    """With nothing in it where there is no log, or none that can be read."""
+    member = cluster = ""
+    index = 0
+    # The newest file says how far it is. Each begins with the ids and the last state before it.
+    for log in sorted((folder / "member" / "wal").glob("*.wal"), reverse=True):
+        for kind, data in _records(log.read_bytes()):
+            fields = _fields(data)
+            if kind == METADATA:
+                member, cluster = f"{_number(fields, 1):x}", f"{_number(fields, 2):x}"
+            elif kind == STATE:
+                index = max(index, _number(fields, 3))
+            elif kind == SNAPSHOT:
+                index = max(index, _number(fields, 1))
+        if member:
+            break
+    return Identity(member, cluster, index)
 
 
-def _metadata(head: bytes) -> Identity | None:
+def _records(content: bytes) -> Iterator[tuple[int, bytes]]:
     place = 0
-    while place + 8 <= len(head):
-        (framed,) = struct.unpack_from("<q", head, place)
+    while place + 8 <= len(content):
+        (framed,) = struct.unpack_from("<q", content, place)
         # The upper byte tells, when its sign is set, how many zeros follow the record.
         size = framed & 0x00FF_FFFF_FFFF_FFFF
         padding = (framed >> 56) & 0x7 if framed < 0 else 0
         place += 8
-        if not size or place + size > len(head):
-            return None
-        record = _fields(head[place : place + size])
+        if not size or place + size > len(content):
+            return
+        # The kind comes first and is a small number; what an entry holds is of no interest here.
+        kind = content[place + 1] if content[place] == 0x08 else 0
+        if kind != ENTRY:
+            data = _fields(content[place : place + size]).get(3, b"")
+            if isinstance(data, bytes):
+                yield kind, data
         place += size + padding
-        data = record.get(3)
-        if record.get(1) == METADATA and isinstance(data, bytes):
-            ids = _fields(data)
-            member, cluster = ids.get(1), ids.get(2)
-            if isinstance(member, int) and isinstance(cluster, int):
-                return Identity(f"{member:x}", f"{cluster:x}")
-    return None
+
+
+def _number(fields: dict[int, int | bytes], key: int) -> int:
+    found = fields.get(key, 0)
+    return found if isinstance(found, int) else 0
 
 
 def _fields(message: bytes) -> dict[int, int | bytes]:
