@@ -74,6 +74,8 @@ class Declaration:
     lacks: dict[str, Values] = field(default_factory=dict, metadata={"key": "without"})
     secrets: dict[str, dict[str, Any]] = field(default_factory=dict)
     flows: dict[str, list[Values]] = field(default_factory=dict)
+    guards: dict[str, Values] = field(default_factory=dict)
+    """Pods, by labels, of which one stays while nodes are emptied, where the chart has no budget for them."""
     web: Web | None = None
     health: tuple[Values, ...] = ()
     ignore: tuple[Values, ...] = ()

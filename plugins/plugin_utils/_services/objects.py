@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from . import objects_certificates, objects_foundation
+from . import objects_certificates, objects_foundation, objects_services
 from .declaration import catalogue
 from .platform import Cluster, Platform
 from .policies import flows
@@ -18,8 +18,8 @@ from .services import Service, chosen
 Object = dict[str, Any]
 OF: dict[str, Callable[[Platform, Cluster], Iterator[Object]]] = {
     "cert-manager": objects_certificates.issuers,
+    **objects_services.OF,
 }
-WAVE = "argocd.argoproj.io/sync-wave"
 
 
 def namespaces(cluster: Cluster) -> dict[str, str]:
@@ -33,6 +33,14 @@ def namespaces(cluster: Cluster) -> dict[str, str]:
     return found
 
 
+def pages(cluster: Cluster) -> list[str]:
+    """Names of the pages that are reached through the gateway; none where an Ingress carries them."""
+    if cluster.has("ingress"):
+        return []
+    found = [catalogue()[name].web for name in chosen(cluster)]
+    return sorted(web.host for web in found if web is not None)
+
+
 def objects(platform: Platform, service: Service) -> list[Object]:
     """All of one service in one cluster."""
     declared, cluster = service.declaration, service.cluster
@@ -41,15 +49,13 @@ def objects(platform: Platform, service: Service) -> list[Object]:
         made += objects_foundation.foundation(namespaces(cluster))
     if declared.web is not None:
         made += objects_certificates.page(cluster, declared)
+    if service.size == "ha":
+        made += [objects_services.budget(declared.namespace, *guard) for guard in declared.guards.items()]
+    if declared.name == "nginx-gateway-fabric":
+        made.append(objects_services.gateway(cluster, pages(cluster)))
     if declared.name in OF:
         made += OF[declared.name](platform, cluster)
     for item in made:
         labels = item["metadata"].setdefault("labels", {})
         labels |= {"app.kubernetes.io/part-of": platform.name, "socle.platform/service": declared.name}
     return made
-
-
-def after_the_chart(item: Object) -> Object:
-    """Applied once the chart's programs are healthy: their webhooks look at it."""
-    item["metadata"].setdefault("annotations", {})[WAVE] = "1"
-    return item

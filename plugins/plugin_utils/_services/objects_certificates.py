@@ -154,7 +154,7 @@ def _route(namespace: str, web: Web, host: str) -> Object:
         "kind": "HTTPRoute",
         "metadata": {"name": web.host, "namespace": namespace},
         "spec": {
-            "parentRefs": [{"name": "platform", "namespace": "nginx-gateway", "sectionName": "https"}],
+            "parentRefs": [{"name": "platform", "namespace": "nginx-gateway", "sectionName": f"https-{web.host}"}],
             "hostnames": [host],
             "rules": [{"backendRefs": [{"name": web.service, "port": web.port}]}],
         },

@@ -64,6 +64,8 @@ class Cluster:
         found = [*self.services, self.kind]
         if self.shared_path:
             found.append("shared_files")
+        if self.has("logging") and self.setting("logging", "kind", "loki") == "loki":
+            found.append("loki")
         if self.mode:
             found.append(f"{self.kind}_{self.mode}")
         return found

@@ -24,6 +24,28 @@ FOLDER = Path(os.environ.get("SOCLE_CHARTS") or ROOT.parent / "shared" / "charts
 # A folder of newer data beside the older one of the same chart.
 FOLDERS = {"sonarqube": "sonarqube-2026.5"}
 
+# Read by the charts' templates, whether their values name them or not; and files of other programs.
+PASSED_ON = {"fullnameOverride", "grafana.ini", "limits_config", "compactor"}
+CONTEXTS = {"securityContext", "podSecurityContext", "containerSecurityContext", "resources"}
+CONTEXT_FIELDS = {
+    "requests",
+    "limits",
+    "allowPrivilegeEscalation",
+    "appArmorProfile",
+    "capabilities",
+    "fsGroup",
+    "fsGroupChangePolicy",
+    "privileged",
+    "procMount",
+    "readOnlyRootFilesystem",
+    "runAsGroup",
+    "runAsNonRoot",
+    "runAsUser",
+    "seLinuxOptions",
+    "seccompProfile",
+    "supplementalGroups",
+}
+
 
 @functools.cache
 def text(chart: str, name: str) -> str:
@@ -72,10 +94,16 @@ def _unknown(
 ) -> Iterator[str]:
     if not isinstance(values, dict):
         return
+    # Kubernetes' own fields, which the API server checks.
+    if path.rpartition(".")[2] in CONTEXTS:
+        yield from (f"{path}.{key}".lstrip(".") for key in values if key not in CONTEXT_FIELDS and key not in defaults)
+        return
     # An empty mapping, nothing or a list as default: whatever is put there is handed on.
     if not isinstance(defaults, dict) or (path and not defaults):
         return
     for key, value in values.items():
+        if key in PASSED_ON:
+            continue
         below = [found for each in schemas for found in _property(each, key, root)]
         if key in defaults:
             yield from _unknown(value, defaults[key], below, root, mentioned, f"{path}.{key}")
