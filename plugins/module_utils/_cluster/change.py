@@ -155,7 +155,7 @@ def _to(picture: Picture, target: str, unsettled: set[str]) -> Iterator[Proposal
     if behind:
         name = max(behind, key=lambda name: (_begun(picture, name, target), closed(picture.view, RESTART, name) == ""))
         others = sorted(unsettled - {name})
-        if others:
+        if others or name not in picture.nodes:
             return
         first = plain(picture.cluster.version) != plain(target)
         verb = "upgrade_first" if first else "upgrade_control_plane"

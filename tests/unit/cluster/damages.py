@@ -82,13 +82,23 @@ def lacks(name: str) -> Callable[[], World]:
     return world
 
 
+def leave(world: World, name: str) -> None:
+    """Give etcd's leadership to another machine than this one."""
+    others = [machine.data.member for machine in world.controls if machine.data and machine.name != name]
+    world.leader = next(iter(others), world.leader)
+
+
 def upgrading(*done: str) -> Callable[[], World]:
     def world() -> World:
         made = World.healthy(version=OLD)
-        made.leader = made.controls[-1].data.member if "c3" not in done else made.controls[0].data.member  # type: ignore[union-attr]
         for name in done:
+            leave(made, name)
             verb = "upgrade_first" if name == "c1" else f"upgrade_{'control_plane' if name[0] == 'c' else 'worker'}"
             made.act(name, verb, version=NEW)
+        if not done:
+            leave(made, "c1")
+        if done == ("c1",):
+            leave(made, "c2")
         return made
 
     return world
@@ -327,3 +337,67 @@ def _upgrading_without(name: str, what: str) -> World:
     world = upgrading("c1")()
     setattr(world.machines[name], what, False if what == "alive" else None)
     return world
+
+
+def _lost(world: World, name: str) -> None:
+    world.machines[name].data = None
+
+
+def _away(world: World, name: str) -> None:
+    world.machines[name].alive = False
+
+
+def _stopped(world: World, name: str) -> None:
+    world.machines[name].kubelet = "inactive"
+
+
+def _anew(world: World, name: str) -> None:
+    rebuilt(name)(world)
+
+
+def _ended(world: World, name: str) -> None:
+    world.machines[name].days = -1
+
+
+def _kubelet_ended(world: World, name: str) -> None:
+    world.machines[name].kubelet_days = -1
+
+
+def _manifest_gone(world: World, name: str) -> None:
+    world.machines[name].manifests.pop("etcd", None)
+
+
+def _removed_by_hand(world: World, name: str) -> None:
+    data = world.machines[name].data
+    if data and len(world.members) > 1 and world.quorum(data.member):
+        world.members.pop(data.member, None)
+
+
+def _added_by_hand(world: World, name: str) -> None:
+    if world.quorum() and not any(member.learner for member in world.members.values()):
+        world.members["e99"] = Member("e99", "", "10.0.0.99", True)
+
+
+def _node_gone(world: World, name: str) -> None:
+    if world.up():
+        world.nodes.pop(name, None)
+
+
+def _broken(world: World, name: str) -> None:
+    world.machines[name].stuck = world.machines[name].data is not None
+
+
+# What may happen to any machine at any time.
+DAMAGES = [
+    _lost,
+    _away,
+    _stopped,
+    _anew,
+    _ended,
+    _kubelet_ended,
+    _manifest_gone,
+    _removed_by_hand,
+    _added_by_hand,
+    _node_gone,
+    _broken,
+]

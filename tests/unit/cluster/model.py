@@ -22,6 +22,10 @@ class Broken(AssertionError):
     """An act did what must never happen."""
 
 
+class Failed(Exception):
+    """An act ended without success, and did nothing more."""
+
+
 @dataclass
 class Data:
     member: str
@@ -109,7 +113,7 @@ class World:
 
     def packaged(self, machine: Machine, version: str) -> None:
         machine.packages, machine.containerd = version, machine.containerd or "active"
-        machine.kubelet = machine.kubelet or "activating"
+        machine.kubelet = machine.kubelet or ("active" if machine.config else "activating")
 
     @property
     def controls(self) -> list[Machine]:
@@ -269,11 +273,14 @@ class World:
         machine = self.machines[host]
         if not machine.alive:
             raise Broken(f"{verb} on {host}, which is not there")
-        for number, _unused in enumerate(self.watched(getattr(self, f"do_{verb}")(machine, **arguments))):
-            if number == kill:
-                machine.paused = False
-                return False
-        machine.paused = False
+        try:
+            for number, _unused in enumerate(self.watched(getattr(self, f"do_{verb}")(machine, **arguments))):
+                if number == kill:
+                    return False
+        except Failed:
+            return False
+        finally:
+            machine.paused = False
         self.grow()
         return True
 
@@ -390,7 +397,6 @@ class World:
 
     def do_join_control_plane(self, machine: Machine, version: str = "") -> Iterator[None]:
         self.joinable(machine)
-        self.need(not any(m.learner for m in self.members.values()), "etcd takes one learner at a time")
         self.need(all(v in self.running() for v in self.voters()), "a member more while one is away")
         version = self.version
         yield
@@ -407,6 +413,8 @@ class World:
         machine.kubelet_conf, machine.kubelet_days = "finished", 365
         self.nodes[machine.name] = Node(machine.packages)
         yield
+        if any(other.learner for other in self.members.values()):
+            raise Failed("etcd takes one learner at a time")
         member = f"e{next(self.fresh_ids)}"
         self.members[member] = Member(member, "", machine.address, learner=True)
         yield
