@@ -151,18 +151,22 @@ from ansible_collections.socle.platform.plugins.module_utils._kubernetes.session
 from ansible_collections.socle.platform.plugins.module_utils._module import Adapter, run
 
 
-def main():
+def adapter():
     session = Session()
-    run(
-        Adapter(
-            spec={**connection_spec(), **nodes.spec()},
-            desired=nodes.desired,
-            reader=lambda p: nodes.Nodes(session.of(p), nodes.rules_of(p), nodes.states(p)),
-            writer=lambda p: nodes.NodesWriter(session.of(p), nodes.rules_of(p)),
-            requires=missing_libraries(),
-            rules=connection_rules(),
-        )
+    return Adapter(
+        spec={**connection_spec(), **nodes.spec()},
+        desired=nodes.desired,
+        reader=lambda parameters: nodes.Nodes(
+            session.of(parameters), nodes.rules_of(parameters), nodes.states(parameters)
+        ),
+        writer=lambda parameters: nodes.NodesWriter(session.of(parameters), nodes.rules_of(parameters)),
+        requires=missing_libraries(),
+        rules=connection_rules(),
     )
+
+
+def main():
+    run(adapter())
 
 
 if __name__ == "__main__":

@@ -165,22 +165,24 @@ from ansible_collections.socle.platform.plugins.module_utils._kubernetes.waits i
 from ansible_collections.socle.platform.plugins.module_utils._module import Adapter, run
 
 
-def main():
+def adapter():
     work = objects.Work(Session())
-    run(
-        Adapter(
-            spec={**connection_spec(), **objects.spec()},
-            desired=lambda parameters: work.of(parameters).desired(parameters),
-            reader=lambda parameters: objects.Objects(work.of(parameters)),
-            writer=lambda parameters: objects.ObjectsWriter(work.of(parameters)),
-            rehearse=lambda plan: objects.rehearse(work, plan),
-            afterwards=lambda result, deadline, progress: until_ready(work, result, deadline, progress),
-            prunes=True,
-            replaces=True,
-            requires=missing_libraries(),
-            rules={**connection_rules(), "required_one_of": [("objects", "files", "stream")]},
-        )
+    return Adapter(
+        spec={**connection_spec(), **objects.spec()},
+        desired=lambda parameters: work.of(parameters).desired(parameters),
+        reader=lambda parameters: objects.Objects(work.of(parameters)),
+        writer=lambda parameters: objects.ObjectsWriter(work.of(parameters)),
+        rehearse=lambda plan: objects.rehearse(work, plan),
+        afterwards=lambda result, deadline, progress: until_ready(work, result, deadline, progress),
+        prunes=True,
+        replaces=True,
+        requires=missing_libraries(),
+        rules={**connection_rules(), "required_one_of": [("objects", "files", "stream")]},
     )
+
+
+def main():
+    run(adapter())
 
 
 if __name__ == "__main__":

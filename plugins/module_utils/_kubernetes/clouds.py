@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -61,11 +62,7 @@ def _gke(gke: Mapping[str, Any], parameters: Mapping[str, Any]) -> Access:
     except ImportError as error:
         raise NoAccess(f"{origin}: a Python library is missing: {error}", "install google-auth and requests") from None
     try:
-        library: Any = google.auth
-        if gke.get("credentials_file"):
-            credentials, _unused = library.load_credentials_from_file(gke["credentials_file"], scopes=[SCOPE])
-        else:
-            credentials, _unused = library.default(scopes=[SCOPE])
+        credentials = _google(google.auth, gke.get("credentials_file"))
         # Its own test of validity knows how long a token is still good.
         lock = threading.Lock()
 
@@ -88,6 +85,21 @@ def _gke(gke: Mapping[str, Any], parameters: Mapping[str, Any]) -> Access:
     told = answer.json()
     authority = base64.b64decode(told["masterAuth"]["clusterCaCertificate"]).decode()
     return _access(str(told["endpoint"]), authority, token, parameters, origin)
+
+
+def _google(library: Any, path: str | None) -> Any:
+    if path is None:
+        return library.default(scopes=[SCOPE])[0]
+    try:
+        kind = json.loads(read(Path(path), "gke.credentials_file")).get("type")
+    except ValueError:
+        raise NoAccess(f"gke.credentials_file: {path}: it is not JSON", "give a file of credentials") from None
+    if kind == "service_account":
+        from google.oauth2 import service_account
+
+        account: Any = service_account.Credentials
+        return account.from_service_account_file(path, scopes=[SCOPE])
+    return library.load_credentials_from_file(path, scopes=[SCOPE])[0]
 
 
 def _eks(eks: Mapping[str, Any], parameters: Mapping[str, Any]) -> Access:

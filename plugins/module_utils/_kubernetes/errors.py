@@ -65,10 +65,7 @@ class Untrusted(AdapterError):
 def holder(message: str) -> str:
     """The manager's name out of `conflict with "kubectl" using apps/v1 at 2026-...`."""
     quoted = message.split('"')
-    if len(quoted) < 3:
-        return message
-    how = " (by kubectl edit or update)" if "Update" in message else ""
-    return quoted[1] + how
+    return quoted[1] if len(quoted) > 2 else message
 
 
 def sentence(error: ApiError) -> str:

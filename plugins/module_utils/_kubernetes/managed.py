@@ -38,14 +38,17 @@ def managers(live: Mapping[str, Any], but: str = "") -> list[str]:
 
 def as_applied(body: Mapping[str, Any], live: Mapping[str, Any], manager: str) -> bool:
     """Whether it is certain that applying `body` would change nothing."""
-    row = entry(live, manager)
-    if row is None or row.get("apiVersion") != body["apiVersion"] or row.get("fieldsType") != "FieldsV1":
-        return False
-    fields = row.get("fieldsV1") or {}
     own = {key: value for key, value in body.items() if key not in _IDENTITY and key != "metadata"}
     metadata = {key: value for key, value in body["metadata"].items() if key not in _NAMES}
     if metadata:
         own["metadata"] = metadata
+    row = entry(live, manager)
+    if row is None:
+        # Who sets nothing is not in the books.
+        return not own
+    if row.get("apiVersion") != body["apiVersion"] or row.get("fieldsType") != "FieldsV1":
+        return False
+    fields = row.get("fieldsV1") or {}
     return _mapping(own, live, fields)
 
 

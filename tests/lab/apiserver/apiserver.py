@@ -33,7 +33,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from programs import programs  # it lies beside this file
+from apiserver_programs import programs  # it lies beside this file
 
 CONTROLLERS = (
     "namespace-controller,deployment-controller,replicaset-controller,job-controller,disruption-controller,"
@@ -178,7 +178,7 @@ class Cluster:
         events = [json.loads(line) for line in whole.splitlines()]
         return [
             {"verb": e["verb"], "uri": e["requestURI"], "code": e.get("responseStatus", {}).get("code"),
-             "agent": e.get("userAgent", ""), "user": e["user"]["username"]}
+             "agent": e.get("userAgent", ""), "user": e["user"].get("username", "")}
             for e in events
             if e.get("userAgent") != "witness"
         ]  # fmt: skip

@@ -1,0 +1,198 @@
+# Copyright: (c) 2026, The Socle authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""kubernetes_objects over any sequence of sets and of other people's writes, and over a network that breaks."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import random
+import socket
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lab" / "apiserver"))
+from apiserver import Cluster, writes
+from apiserver_tasks import configmap, objects
+
+pytest_plugins = ["apiserver_fixtures"]
+
+APPLY, MERGE = "application/apply-patch+yaml", "application/merge-patch+json"
+NUMBERS = itertools.count(1)
+
+names = st.sampled_from(["c0", "c1", "c2"])
+ours = st.dictionaries(st.sampled_from(["a", "b", "c"]), st.sampled_from(["1", "2"]), max_size=3)
+steps = st.one_of(
+    st.tuples(st.just("apply"), st.dictionaries(names, ours, min_size=1, max_size=3)),
+    st.tuples(st.just("theirs"), names, st.sampled_from(["x", "y"]), st.sampled_from(["7", "8"])),
+    st.tuples(st.just("edit"), names, st.sampled_from(["a", "b", "c"]), st.sampled_from(["e1", "e2"])),
+    st.tuples(st.just("delete"), names),
+)
+
+
+class Model:
+    """What the server must hold: for each object our fields, and those of others."""
+
+    def __init__(self) -> None:
+        self.ours: dict[str, set[str]] = {}
+        self.theirs: dict[str, dict[str, str]] = {}
+        self.data: dict[str, dict[str, str]] = {}
+
+    def apply(self, wanted: dict[str, dict[str, str]]) -> None:
+        for name in [name for name in self.ours if name not in wanted]:
+            self.delete(name)
+        for name, fields in wanted.items():
+            data = self.data.setdefault(name, {})
+            for key in self.ours.get(name, set()) - fields.keys():
+                data.pop(key, None)
+            data.update(fields)
+            self.ours[name] = set(fields)
+
+    def write(self, name: str, key: str, value: str) -> None:
+        self.data.setdefault(name, {})[key] = value
+        if name in self.ours:
+            self.ours[name].discard(key)
+
+    def delete(self, name: str) -> None:
+        self.ours.pop(name, None)
+        self.data.pop(name, None)
+
+
+@settings(
+    max_examples=100 if os.environ.get("SOCLE_LONG") else 12,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(sequence=st.lists(steps, min_size=1, max_size=7))
+def test_any_sequence_ends_with_exactly_ours_and_what_others_have(
+    cluster: Cluster, space: str, sequence: list[Any]
+) -> None:
+    """Would catch fields of ours that stay, fields of others that go, a second run that writes."""
+    run = f"r{next(NUMBERS)}"
+    labels = {"example.org/run": run}
+    base = f"/api/v1/namespaces/{space}/configmaps"
+    model = Model()
+    for step in [*sequence, ("apply", {"c0": {"a": "1"}})]:
+        if step[0] == "apply":
+            bodies = [configmap(f"{run}-{name}", space, **fields) for name, fields in step[1].items()]
+            result = objects(cluster, *bodies, labels=labels, prune=True, force=True)
+            assert not result["failed"], result["msg"]
+            model.apply(step[1])
+            cluster.requests()
+            again = objects(cluster, *bodies, labels=labels, prune=True, force=True)
+            assert (again["failed"], again["changed"]) == (False, False)
+            asked = cluster.requests()
+            assert writes(asked) == []
+            # An empty mapping is not in the server's books, so it is asked what it would do with it.
+            tried = [told for told in asked if told["verb"] == "patch"]
+            assert len(tried) <= sum(not fields for fields in step[1].values())
+        elif step[0] == "theirs":
+            body = configmap(f"{run}-{step[1]}", space, **{step[2]: step[3]})
+            cluster.call("PATCH", f"{base}/{run}-{step[1]}?fieldManager=they-{step[2]}", body, APPLY)
+            model.write(step[1], step[2], step[3])
+        elif step[0] == "edit" and step[1] in model.data:
+            body = {"data": {step[2]: step[3]}}
+            cluster.call("PATCH", f"{base}/{run}-{step[1]}?fieldManager=editor", body, MERGE)
+            model.write(step[1], step[2], step[3])
+        elif step[0] == "delete" and step[1] in model.data:
+            cluster.call("DELETE", f"{base}/{run}-{step[1]}")
+            model.delete(step[1])
+        found = {
+            item["metadata"]["name"].removeprefix(f"{run}-"): item.get("data", {})
+            for item in cluster.get(base)["items"]
+            if item["metadata"]["name"].startswith(f"{run}-")
+        }
+        assert found == model.data, step
+
+
+class Cutter:
+    """A wire between us and the server that breaks now and then, after the request has gone through."""
+
+    def __init__(self, target: str, cuts: int, seed: int) -> None:
+        host, _unused, port = target.removeprefix("https://").partition(":")
+        self.target = (host, int(port))
+        self.cuts, self.done = cuts, 0
+        self.random = random.Random(seed)
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.lock = threading.Lock()
+        self.threads: list[threading.Thread] = []
+        self.open: list[socket.socket] = []
+
+    @property
+    def address(self) -> str:
+        return f"https://127.0.0.1:{self.listener.getsockname()[1]}"
+
+    def serve(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                client, _unused = self.listener.accept()
+                server = socket.create_connection(self.target)
+                self.open += [client, server]
+                for one, other, may_cut in ((client, server, False), (server, client, True)):
+                    thread = threading.Thread(target=self.pump, args=(one, other, may_cut), daemon=True)
+                    self.threads.append(thread)
+                    thread.start()
+
+    def pump(self, one: socket.socket, other: socket.socket, may_cut: bool) -> None:
+        chunks = 0
+        with contextlib.suppress(OSError):
+            while data := one.recv(65536):
+                chunks += 1
+                # The first answers are the handshake.
+                if may_cut and chunks > 3 and self.cut():
+                    break
+                other.sendall(data)
+        for end in (one, other):
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+
+    def cut(self) -> bool:
+        with self.lock:
+            now = self.done < self.cuts and self.random.random() < 0.1
+            self.done += now
+            return now
+
+
+@contextlib.contextmanager
+def cutting(target: str, cuts: int, seed: int) -> Iterator[Cutter]:
+    wire = Cutter(target, cuts, seed)
+    thread = threading.Thread(target=wire.serve, daemon=True)
+    thread.start()
+    try:
+        yield wire
+    finally:
+        for one in [wire.listener, *wire.open]:
+            with contextlib.suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+            one.close()
+        thread.join(10)
+
+
+def test_lost_answers_are_looked_up_and_nothing_is_lost_or_done_twice(cluster: Cluster, space: str) -> None:
+    """Would catch a broken connection that fails a set, or a removal that hits what came after."""
+    labels = {"example.org/run": space}
+    old = [configmap(f"old{number}", space, a="1") for number in range(8)]
+    bodies = [configmap(f"c{number}", space, a=str(number)) for number in range(40)]
+    objects(cluster, *old, labels=labels)
+    for seed in (1, 2, 3):
+        with cutting(cluster.host, 6, seed) as wire:
+            access = {"host": wire.address, "token": cluster.token, "ca_path": str(cluster.ca_path)}
+            result = objects(cluster, *bodies, labels=labels, prune=True, **access)
+        assert not result["failed"], result["msg"]
+        assert wire.done > 0
+        items = cluster.get(f"/api/v1/namespaces/{space}/configmaps?labelSelector=example.org/run={space}")["items"]
+        assert {item["metadata"]["name"]: item["data"] for item in items} == {
+            body["metadata"]["name"]: body["data"] for body in bodies
+        }
+        bodies = [configmap(f"c{number}", space, a=f"{seed}-{number}") for number in range(seed, 40)]
+    cluster.requests()
+    objects(cluster, *bodies, labels=labels, prune=True)
+    assert len(writes(cluster.requests())) > 0
+    assert not objects(cluster, *bodies, labels=labels, prune=True)["changed"]
