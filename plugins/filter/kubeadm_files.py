@@ -112,7 +112,7 @@ def _files(choices: Mapping[str, t.Any], purpose: str, token: str, uploaded: str
 
 
 def _plain(value: t.Any) -> t.Any:
-    """Values of Ansible remember where they come from, which YAML cannot write. Copies: the same value twice is no anchor."""
+    """Values of Ansible remember where they come from, which YAML cannot write; and a value met twice is no anchor."""
     if isinstance(value, Mapping):
         return {str(name): _plain(item) for name, item in value.items()}
     if isinstance(value, (list, tuple)):
@@ -134,4 +134,8 @@ class FilterModule:
     """The filter, for Ansible."""
 
     def filters(self) -> dict[str, t.Any]:
-        return {"kubeadm_files": kubeadm_files, "kubeadm_reason": _kubeadm.reason}
+        return {
+            "kubeadm_files": kubeadm_files,
+            "kubeadm_reason": _kubeadm.reason,
+            "kubeadm_unready": _kubeadm.unready,
+        }

@@ -300,3 +300,19 @@ def reason(said: str, journal: str) -> str:
     found = [line.strip() for line in dict.fromkeys(errors)][:4]
     found += [f"its kubelet: {line.strip()[:300]}" for line in list(dict.fromkeys(refused))[-2:]]
     return "; ".join(found) or (said.strip().splitlines() or ["no reason given"])[-1][:300]
+
+
+def unready(told: Mapping[str, Any], patience: int) -> str:
+    """Which nodes are not ready, each with what it says itself."""
+    rows = []
+    for node in told.get("items") or []:
+        conditions = {row["type"]: row for row in node.get("status", {}).get("conditions") or []}
+        ready = conditions.get("Ready", {"status": "Unknown", "message": "its kubelet has told nothing yet"})
+        if ready["status"] != "True":
+            rows.append(f"{node['metadata']['name']}: {ready.get('message') or ready.get('reason')}")
+    if not rows:
+        return (
+            f"The API did not say within {patience} s that all nodes are ready; now they are: run the playbook again."
+        )
+    what = "; ".join(rows)
+    return f"Not ready after {patience} s: {what}. Look there (journalctl -u kubelet), and run the playbook again."
