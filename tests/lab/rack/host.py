@@ -25,6 +25,7 @@ PROGRAMS = {
     "ssh-keygen": "openssh-client",
     "depmod": "kmod",
 }
+CLUSTER_WATCHES = 1024
 CAP_SYS_RESOURCE = 24
 
 
@@ -65,6 +66,17 @@ def lacking() -> str | None:
         return "The lab needs /dev/net/tun, and this machine's kernel does not offer it."
     if not Path("/dev/fuse").exists():
         return "The lab needs /dev/fuse, and this machine's kernel does not offer it."
+    return None
+
+
+def too_small_for_a_cluster() -> str | None:
+    """One sentence where the machine's kernel holds back a cluster of several nodes; the lab never sets such things."""
+    found = int(Path("/proc/sys/fs/inotify/max_user_instances").read_text())
+    if found < CLUSTER_WATCHES:
+        return (
+            f"A cluster in the lab needs fs.inotify.max_user_instances of {CLUSTER_WATCHES}, and this machine has {found}:"
+            f" as root, sysctl fs.inotify.max_user_instances={CLUSTER_WATCHES} (or `make setup`)."
+        )
     return None
 
 
