@@ -91,11 +91,13 @@ def _alarms(client: Client) -> tuple[str, ...]:
 
 def _member(entry: Mapping[str, Any]) -> Member:
     peers = entry.get("peerURLs") or [""]
+    clients = entry.get("clientURLs") or [""]
     return Member(
         hexadecimal(entry.get("ID")),
         entry.get("name", ""),
         urlsplit(peers[0]).hostname or "",
         bool(entry.get("isLearner")),
+        url=clients[0],
     )
 
 

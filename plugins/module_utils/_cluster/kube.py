@@ -45,6 +45,15 @@ def ask(url: str, identity: Identity, node: str = "", timeout: float = TIMEOUT) 
         return Api(reason=f"API server: {error}"), Cluster()
 
 
+def ready(url: str, identity: Identity, timeout: float = TIMEOUT) -> bool:
+    """Whether one API server says that it is ready."""
+    try:
+        with Client(url, identity, timeout) as client:
+            return client.text("GET", "/readyz")[0] == 200
+    except Unanswered:
+        return False
+
+
 def _cluster(client: Client) -> Cluster:
     found = {name: _maybe(client, path) for name, path in CONFIGS.items()}
     config = (found["kubeadm-config"] or {}).get("data", {}).get("ClusterConfiguration", "")
@@ -94,4 +103,4 @@ def _node(entry: Mapping[str, Any]) -> Node:
     )
 
 
-__all__ = ["ask"]
+__all__ = ["ask", "ready"]

@@ -235,20 +235,26 @@ def _api(places: Places, name: str, address: str, timeout: float) -> tuple[Api, 
     """A control plane asks its own server as administrator, a worker the one of its kubelet, as that."""
     own = places.kubernetes / "manifests" / "kube-apiserver.yaml"
     admin = own.is_file()
-    conf = places.kubernetes / ("admin.conf" if admin else "kubelet.conf")
     try:
-        text = conf.read_text()
-        identity = Identity(
-            _data(text, "certificate-authority"), _data(text, "client-certificate"), _data(text, "client-key")
-        )
+        url, identity = kubeconfig(places.kubernetes / ("admin.conf" if admin else "kubelet.conf"))
     except (OSError, ValueError) as error:
         return Api(reason=f"the API server cannot be asked: {error}" if admin else ""), Cluster()
-    url = _entry(text, "server")
     if admin:
         manifest = own.read_text(errors="replace")
-        host = flag(manifest, "advertise-address") or address
-        url = f"https://{f'[{host}]' if ':' in host else host}:{flag(manifest, 'secure-port') or 6443}"
+        url = api_url(flag(manifest, "advertise-address") or address, manifest)
     return kube.ask(url, identity, "" if admin else name, timeout)
+
+
+def kubeconfig(path: Path) -> tuple[str, Identity]:
+    """The server that it names, and as whom it is asked."""
+    text = path.read_text()
+    parts = (_data(text, name) for name in ("certificate-authority", "client-certificate", "client-key"))
+    return _entry(text, "server"), Identity(*parts)
+
+
+def api_url(host: str, manifest: str) -> str:
+    """Of the API server on a control plane; all of them listen on the same port."""
+    return f"https://{f'[{host}]' if ':' in host else host}:{flag(manifest, 'secure-port') or 6443}"
 
 
 def _reason(state: State, runner: Runner) -> str:
@@ -259,4 +265,4 @@ def _reason(state: State, runner: Runner) -> str:
     return last_reason(runner(("journalctl", "-u", "kubelet", "-n", "300", "-o", "cat", "--no-pager")))
 
 
-__all__ = ["Places", "Runner", "etcd_identity", "etcd_url", "flag", "look", "run"]
+__all__ = ["Places", "Runner", "api_url", "etcd_identity", "etcd_url", "flag", "kubeconfig", "look", "run"]

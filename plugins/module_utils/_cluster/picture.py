@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from .gate import View
@@ -67,7 +67,7 @@ class Picture:
 
     @cached_property
     def view(self) -> View:
-        members = tuple(Member(m.id, m.name, m.address, m.learner, self._healthy(m)) for m in self.etcd.members)
+        members = tuple(replace(m, healthy=self._healthy(m)) for m in self.etcd.members)
         apis = {name: state.api.ready for name, state in self.controls.items()}
         return View(members, self.etcd.leader, apis)
 

@@ -12,7 +12,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from .._wait import Deadline, Progress
 from .decide import decide
+from .gate import View
+from .live import door, remove_member, wait_open
 from .machine import Places, look
 from .state import State, parse
 from .steps import Wanted
@@ -35,13 +38,29 @@ NEXT: dict[str, dict[str, Any]] = {
     "patience": {"type": "float", "default": 300.0},
 }
 
-STATE: dict[str, dict[str, Any]] = {
-    "name": {"type": "str"},
-    "address": {"type": "str", "default": ""},
+_PLACES: dict[str, dict[str, Any]] = {
     "kubernetes_dir": {"type": "path", "default": "/etc/kubernetes"},
     "kubelet_dir": {"type": "path", "default": "/var/lib/kubelet"},
     "etcd_dir": {"type": "path", "default": "/var/lib/etcd"},
+}
+STATE: dict[str, dict[str, Any]] = {
+    "name": {"type": "str"},
+    "address": {"type": "str", "default": ""},
     "timeout": {"type": "float", "default": 3.0},
+    **_PLACES,
+}
+GATE: dict[str, dict[str, Any]] = {
+    "act": {"type": "str", "choices": ["restart", "remove", "join"], "required": True},
+    "member": {"type": "str", "default": ""},
+    "control_planes": {"type": "dict", "default": {}},
+    "move_leader": {"type": "bool", "default": True},
+    "timeout": {"type": "float", "default": 120.0},
+    **_PLACES,
+}
+MEMBER: dict[str, dict[str, Any]] = {
+    "member": {"type": "str", "required": True},
+    "timeout": {"type": "float", "default": 120.0},
+    **_PLACES,
 }
 
 
@@ -56,6 +75,27 @@ def state(parameters: Mapping[str, Any]) -> dict[str, Any]:
     return asdict(found)
 
 
+def gate(parameters: Mapping[str, Any], check_mode: bool, progress: Progress) -> dict[str, Any]:
+    """Passes when the act is safe now."""
+    opened = door(places(parameters), parameters["control_planes"])
+    deadline = Deadline(0 if check_mode else parameters["timeout"])
+    move = parameters["move_leader"] and not check_mode
+    passed = wait_open(opened, parameters["act"], parameters["member"], deadline, move=move, progress=progress)
+    return {"changed": passed.moved, **_shown(passed.view)}
+
+
+def without_member(parameters: Mapping[str, Any], check_mode: bool, progress: Progress) -> dict[str, Any]:
+    """A member is in the list no longer."""
+    opened = door(places(parameters), {})
+    deadline = Deadline(parameters["timeout"])
+    changed = remove_member(opened, parameters["member"], deadline, dry=check_mode, progress=progress)
+    return {"changed": changed, **_shown(opened.look()[0])}
+
+
+def _shown(view: View) -> dict[str, Any]:
+    return {"members": [asdict(member) for member in view.members], "leader": view.leader, "apis": dict(view.apis)}
+
+
 def places(parameters: Mapping[str, Any]) -> Places:
     return Places(*(Path(parameters[name]) for name in ("kubernetes_dir", "kubelet_dir", "etcd_dir")))
 
@@ -67,4 +107,4 @@ def next_steps(parameters: Mapping[str, Any]) -> dict[str, Any]:
     return decide(states, parse(Wanted, parameters)).as_dict()
 
 
-__all__ = ["NEXT", "STATE", "next_steps", "places", "state"]
+__all__ = ["GATE", "MEMBER", "NEXT", "STATE", "gate", "next_steps", "places", "state", "without_member"]

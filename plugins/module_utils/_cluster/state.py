@@ -67,6 +67,8 @@ class Member:
     address: str = ""
     learner: bool = False
     healthy: bool = False
+    url: str = ""
+    """Where it takes clients; nothing before it has started."""
 
 
 @dataclass(frozen=True)

@@ -252,6 +252,13 @@ CASES: list[Case] = [
     Case("a dead control plane is to be replaced", after(put("c3", alive=False)), "start_machine", {"replace": ["c3"]}),
     Case("a dead control plane is taken out", after(put("c3", alive=False)), HEALTHY, {"remove": ["c3"]}),
     Case("the first control plane is taken out", after(untouched, controls=4), HEALTHY, {"remove": ["c1"]}),
+    Case(
+        "a healthy control plane is to be taken out while another is away",
+        after(put("c2", alive=False)),
+        "start_machine",
+        {"remove": ["c3"]},
+    ),
+    Case("the last but one is to be taken out", after(untouched, controls=2), HEALTHY, {"remove": ["c2"]}),
     Case("a worker is taken out", after(untouched), HEALTHY, {"remove": ["w2"]}),
     Case("a kubelet was stopped", after(put("c2", kubelet="inactive"))),
     Case("all kubelets were stopped", after(put("c1", "c2", "c3", "w1", "w2", kubelet="inactive"))),
