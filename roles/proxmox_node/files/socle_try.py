@@ -10,7 +10,8 @@ the time is over, unless somebody who came from outside has disarmed it. Two way
   with `socle-try armed TOKEN`; `socle-try disarm TOKEN` is answered by removing the line; a revert leaves
   `socle-try reverted TOKEN`;
 - its commands, for whoever is logged in: `socle-try arm TOKEN SECONDS SCOPE`, `socle-try disarm TOKEN`, `socle-try
-  status`. SCOPE is network or firewall: what belongs to the other one is left alone.
+  status`. SCOPE is network or firewall: what belongs to the other one is left alone. `socle-try apply PORT...` puts
+  the network in force.
 
 What is kept is on disk, so that a node that restarts in between goes back as well.
 """
@@ -32,6 +33,10 @@ LINE = re.compile(
     r"^socle-try (?P<word>arm|armed|disarm|revert|reverted) (?P<token>[0-9a-f]{8,64})"
     r"(?: (?P<seconds>\d+))?(?: (?P<scope>network|firewall))?$"
 )
+# Who else may keep the network of a server that was made by somebody else.
+KEEPERS = ("systemd-networkd.socket", "systemd-networkd.service", "NetworkManager.service")
+# How ifreload ends while networking.service is at work.
+BUSY = 89
 SHORTEST, LONGEST = 5, 3600
 PERIOD = 1.0
 
@@ -62,7 +67,27 @@ class Node:
     def snapshot(self, scope):
         return {name: self._read(name) for name in self.kept_files(scope)}
 
-    def restore(self, scope, files):
+    def keepers(self, scope):
+        """Who keeps the network beside ifupdown2; a change takes it away from them."""
+        if scope != "network":
+            return []
+        return [unit for unit in KEEPERS if self._run(["systemctl", "--quiet", "is-enabled", unit]) == 0]
+
+    def apply_network(self, ports):
+        """Put /etc/network/interfaces in force, and let nothing stay on ports that somebody else gave addresses to.
+
+        Such an address would answer now and be gone at the next start.
+        """
+        for port in ports:
+            self._run(["ip", "address", "flush", "dev", port])
+        for _turn in range(30):
+            code = self._run(["ifreload", "-a"])
+            if code != BUSY:
+                break
+            time.sleep(PERIOD)
+        return code
+
+    def restore(self, scope, files, keepers=()):
         """Put back what differs; whether all of it is as it was."""
         whole = True
         differs = False
@@ -80,8 +105,12 @@ class Node:
         if scope == "network":
             with contextlib.suppress(OSError):
                 self.path("/etc/network/interfaces.new").unlink()
-            if differs and self._run(["ifreload", "-a"]) != 0:
+            if differs and self.apply_network([]) != 0:
                 self._run(["systemctl", "restart", "networking"])
+            gone = [unit for unit in keepers if unit not in self.keepers(scope)]
+            if gone:
+                self._run(["systemctl", "unmask", *gone])
+                whole = self._run(["systemctl", "enable", "--now", *gone]) == 0 and whole
         elif differs:
             # Its rules are made anew from the files; as long as those are the wrong ones, none at all is the way in.
             self._run(["pve-firewall", "restart" if whole else "stop"])
@@ -159,7 +188,7 @@ class Guard:
         """Keep what is there, until then."""
         seconds = min(max(int(seconds), SHORTEST), LONGEST)
         state = {"token": token, "until": self.now() + seconds, "seconds": seconds, "scope": scope}
-        self.save({**state, "files": self.node.snapshot(scope)})
+        self.save({**state, "files": self.node.snapshot(scope), "keepers": self.node.keepers(scope)})
         say(f"armed for {seconds} s as {token}: {scope}")
 
     def disarm(self, token):
@@ -177,7 +206,7 @@ class Guard:
             state["reverting"] = True
             self.save(state)
             say(f"nobody came back from outside: putting back what {state['token']} had kept")
-        if self.node.restore(state["scope"], state["files"]):
+        if self.node.restore(state["scope"], state["files"], state.get("keepers", ())):
             self.save(None)
             self.answer(state["token"], f"socle-try reverted {state['token']}")
 
@@ -256,12 +285,17 @@ def main(argv):
         if not guard.disarm(rest[0]):
             say(f"is not armed with {rest[0]}: it was put back, or never armed")
             return 4
+    elif command == "apply":
+        return guard.node.apply_network(rest)
     elif command == "status" and not rest:
         state = guard.load()
         said = {"armed": bool(state), **({"token": state["token"], "until": state["until"]} if state else {})}
         print(json.dumps(said))
     else:
-        print("usage: socle-try watch | arm TOKEN SECONDS network|firewall | disarm TOKEN | status", file=sys.stderr)
+        print(
+            "usage: socle-try watch | arm TOKEN SECONDS network|firewall | disarm TOKEN | apply PORT... | status",
+            file=sys.stderr,
+        )
         return 2
     return 0
 

@@ -215,7 +215,8 @@ class TestHelper:
         for folder in ("etc/network/interfaces.d", "etc/pve/firewall", "etc/pve/nodes/pve1"):
             (root / folder).mkdir(parents=True)
         (root / "etc/network/interfaces").write_text("auto lo\n")
-        return helper.Node(root, "pve1", lambda argv: self.ran.append(argv) or 0)
+        # Nobody else keeps its network.
+        return helper.Node(root, "pve1", lambda argv: 1 if "is-enabled" in argv else self.ran.append(argv) or 0)
 
     def test_files_that_were_not_there_are_removed_again(self, tmp_path: Path) -> None:
         """Would catch a lock-out by a new file in interfaces.d, or by a first host.fw."""
