@@ -81,7 +81,10 @@ options:
             type: str
             default: "*"
           value:
-            description: The value. Never shown.
+            description: The value, a secret. Never shown, and blanked wherever it stands in what this task says.
+            type: str
+          text:
+            description: The value, when it is no secret. Shown in differences.
             type: str
           protected:
             description: Whether only protected branches and tags get it.

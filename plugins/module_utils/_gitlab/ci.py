@@ -87,6 +87,7 @@ class Variables(Section):
         "key": {"type": "str", "required": True, "no_log": False},
         "scope": {"type": "str", "default": "*"},
         "value": {"type": "str", "no_log": True},
+        "text": {"type": "str"},
         "protected": {"type": "bool"},
         "masked": {"type": "bool"},
         "hidden": {"type": "bool"},
@@ -101,6 +102,8 @@ class Variables(Section):
 
     def fields(self, item: Item) -> dict[str, Any]:
         fields = {name: item[name] for name in self.spec if name in item and name not in ("key", "scope", "state")}
+        if "text" in fields:
+            fields["value"] = fields.pop("text")
         if fields.get("hidden"):
             fields["masked"] = True
         return fields
@@ -110,10 +113,13 @@ class Variables(Section):
             yield "a key has letters, digits and _ only"
         if asked.item["state"] != "present":
             return
-        if "value" not in asked.item:
-            yield "it has no value; give one, or state: absent"
+        given = [name for name in ("value", "text") if name in asked.item]
+        if len(given) != 1:
+            yield "give it either a value, which is a secret, or a text, which is none" + (
+                "" if given else "; or state: absent"
+            )
         elif asked.item.get("masked") or asked.item.get("hidden"):
-            text = str(bare(asked.item["value"]))
+            text = str(bare(asked.item[given[0]]))
             if len(text) < 8 or "\n" in text:
                 yield "GitLab masks values of 8 characters or more in one line only; lengthen it, or drop masked"
             elif not asked.item.get("raw") and not _MASKABLE.match(text):
@@ -138,7 +144,9 @@ class Variables(Section):
         if row.data.get("hidden"):
             fields["value"] = fingerprint.stands_for(mark, row.wanted, "value")
         else:
-            fields["value"] = Secret(row.data.get("value") or "")
+            text = str(row.data.get("value") or "")
+            plain = row.wanted is not None and isinstance(row.wanted.fields.get("value"), str)
+            fields["value"] = text if plain and not row.data.get("masked") else Secret(text)
         return fields
 
     def body(self, fields: Mapping[str, Any], description: str, hidden: bool) -> dict[str, Any]:

@@ -34,6 +34,13 @@ PAGE = 100
 # A server that has never answered is more likely misspelt than away.
 SILENT_TRIES = 4
 LONGEST_PAUSE = 120.0
+# How long one request keeps to the server's limits before the engine hears of it.
+PATIENCE = 60.0
+QUICK_TRIES = 3
+
+
+class Limited(TransientError):
+    """The server does not want to hear from us for a while."""
 
 
 def enc(part: object) -> str:
@@ -78,8 +85,25 @@ class Api:
         return client, told
 
     def request(self, method: str, path: str, query: Mapping[str, Any] | None = None, body: Any = None) -> Any:
-        """The answer as `requests` has it."""
-        self._wait()
+        """The answer as `requests` has it.
+
+        What had no effect is tried again here for a while: a read of many requests must not begin anew for one of them.
+        """
+        began, tries = time.monotonic(), 0
+        while True:
+            self._wait()
+            try:
+                return self._once(method, path, query, body)
+            except TransientError as error:
+                tries += 1
+                limited = isinstance(error, Limited)
+                over = time.monotonic() - began > PATIENCE if limited else tries > QUICK_TRIES or method != "GET"
+                if over or time.monotonic() >= self._until:
+                    raise
+                if not limited:
+                    time.sleep(min(0.2 * tries, max(0.0, self._until - time.monotonic())))
+
+    def _once(self, method: str, path: str, query: Mapping[str, Any] | None, body: Any) -> Any:
         what = f"{method} {path}"
         client, told = self._borrowed()
         try:
@@ -129,7 +153,7 @@ class Api:
         pause = min(retry_after, LONGEST_PAUSE)
         with self._lock:
             self._not_before = max(self._not_before, time.monotonic() + pause)
-        return TransientError(
+        return Limited(
             f"GitLab answered 429, too many requests ({what}); the next one goes out in {pause:.0f} s",
             "raise the server's limits for this user, lower `concurrency`, or raise `deadline`",
         )

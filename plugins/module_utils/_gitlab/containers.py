@@ -141,14 +141,15 @@ class Containers:
         """The API ignores what it does not know without a word."""
         asked = desired.fields.get("settings") or {}
         row = self.rows.get(where)
-        known = set(row) if row else _attributes(where.kind)
+        exists = _attributes(where.kind) if asked else set()
+        told = set(row) if row else exists
         for name in asked:
-            if _ALIAS.get(name, name) in known:
+            if _ALIAS.get(name, name) in told or (row is None and name in exists):
                 continue
-            near = difflib.get_close_matches(name, sorted(known), 1)
-            meant = (
-                f"did you mean {near[0]}?" if near else "it is misspelt, or it needs GitLab Premium or a newer version"
-            )
+            meant = "this server's edition or version does not have it (it may need GitLab Premium)"
+            if name not in exists:
+                near = difflib.get_close_matches(name, sorted(told | exists), 1)
+                meant = f"did you mean {near[0]}?" if near else "correct its name, or leave it out"
             yield f"{where.key}: settings has {name}, which the server does not tell of and would ignore; {meant}"
 
     def write(self, where: Where, change: Change, step: Step) -> None:

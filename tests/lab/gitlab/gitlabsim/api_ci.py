@@ -284,7 +284,7 @@ def _hooks(kind: str) -> None:
             "id": call.world.id(), f"{kind}_id": found.id, "url": "", "name": None, "description": None,
             "created_at": now(), "enable_ssl_verification": True, "alert_status": "executable",
             "disabled_until": None, "url_variables": [], "custom_headers": [], "push_events_branch_filter": None,
-            "branch_filter_strategy": "wildcard", "repository_update_events": False,
+            "branch_filter_strategy": "wildcard",
             **{name: name == "push_events" for name in EVENTS},
         }  # fmt: skip
         call.take(row, *names)

@@ -273,6 +273,12 @@ def protected_environments(call: Call) -> Answer:
     return listed(sorted(container(call, "project", 30).protected_environments, key=lambda row: str(row["name"])))
 
 
+@route("GET", "/projects/:id/protected_environments/:name")
+def protected_environment(call: Call) -> Answer:
+    call.world.premium()
+    return Answer(200, _named(container(call, "project", 30).protected_environments, call))
+
+
 @route("POST", "/projects/:id/protected_environments")
 def protect_environment(call: Call) -> Answer:
     call.world.premium()

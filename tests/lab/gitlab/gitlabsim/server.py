@@ -50,6 +50,8 @@ class GitLab:
         self.settings = settings or Settings()
         self.world = World(self.settings)
         self.lock = threading.RLock()
+        # What has a name of its own comes before what an id could stand for.
+        self.routes = sorted(ROUTES, key=lambda route: route[1].count(":"))
         self.faults: list[Fault] = []
         self.log: list[dict[str, Any]] = []
         self.window: list[float] = []
@@ -212,7 +214,7 @@ class GitLab:
         raw: bytes,
     ) -> Answer:
         others = False
-        for verb, _template, pattern, handler, anonymous in ROUTES:
+        for verb, _template, pattern, handler, anonymous in self.routes:
             found = pattern.match(path)
             if not found:
                 continue
