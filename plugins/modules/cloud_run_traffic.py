@@ -106,9 +106,9 @@ options:
         description: Headers for the requests to O(services[].health), such as the caller's identity token.
         type: dict
       patience:
-        description: Seconds in which the new version must get healthy.
+        description: Seconds in which the new version must be ready, and once more as many to get healthy.
         type: float
-        default: 60
+        default: 300
       smoke:
         description:
           - A command with its arguments, run where the module runs, that must end with 0 before the first user.

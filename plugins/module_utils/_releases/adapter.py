@@ -47,7 +47,7 @@ SERVICE: dict[str, dict[str, Any]] = {
     "bake": {"type": "float", "default": 0.0},
     "health": {"type": "str"},
     "headers": {"type": "dict", "no_log": True},
-    "patience": {"type": "float", "default": 60.0},
+    "patience": {"type": "float", "default": 300.0},
     "smoke": {"type": "list", "elements": "str", "default": []},
     "smoke_timeout": {"type": "float", "default": 300.0},
     "max_errors": {"type": "float"},

@@ -13,7 +13,7 @@ from dataclasses import replace
 from .._objects import AdapterError, TransientError, UncertainError
 from .._wait import Backoff, Deadline, Progress, Quiet, Waiting, wait_for
 from . import checks, machine
-from .model import Aim, Limits, Phase, Port, Run, Stand, Wish
+from .model import Aim, Health, Limits, Phase, Port, Run, Stand, Wish
 
 # The cloud took a step so often, and nothing of it is to be seen.
 MOST = 5
@@ -55,6 +55,7 @@ class _Driver:
         self.last: tuple[machine.Step, Stand] | None = None
         self.times = 0
         self.rejected = ""
+        self.coming: float | None = None
 
     def run(self) -> Stand:
         pauses = Backoff().pauses()
@@ -90,9 +91,23 @@ class _Driver:
         if stand.record.phase is Phase.OPEN and not self.seen.began:
             self.seen.began = stand.record.title
         if self.rejected and stand.record.phase is Phase.FAILED and not stand.moving:
+            if stand.tidy and not stand.half_back:
+                return stand, machine.Tidy(stand.tidy)
             self.after_rejection(stand)
+        self.patience(stand)
         step = machine.decide(stand, self.wish, self.seen)
         return Waiting(step.cause) if isinstance(step, machine.Wait) else (stand, step)
+
+    def patience(self, stand: Stand) -> None:
+        """A version that never gets ready must not hold up its release for ever."""
+        new, clock = stand.new, self.deadline.clock
+        coming = stand.record.phase is Phase.OPEN and new is not None and new.health is Health.COMING
+        if new is None or not coming:
+            self.coming = None
+            return
+        self.coming = clock.now() if self.coming is None else self.coming
+        if clock.now() - self.coming > self.limits.patience:
+            self.seen.failing = f"it was not ready within {self.limits.patience:.0f} s: {new.why}"
 
     def after_rejection(self, stand: Stand) -> None:
         """The version failed on the way to users: this run has failed, once it is whole again."""
@@ -113,7 +128,11 @@ class _Driver:
             case machine.Expose():
                 port.expose(stand)
             case machine.Check():
-                self.seen.failing = checks.before_users(stand, self.limits, self.deadline, self.look)
+                ringing = ", ".join(port.alarms(stand))
+                self.seen.failing = f"alarm {ringing}" if ringing else ""
+                self.seen.failing = self.seen.failing or checks.before_users(
+                    stand, self.limits, self.deadline, self.look
+                )
                 self.seen.checked = True
             case machine.Pass():
                 port.passed(stand)

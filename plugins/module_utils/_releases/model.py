@@ -197,7 +197,7 @@ class Limits:
     headers: tuple[tuple[str, str], ...] = ()
     smoke: tuple[str, ...] = ()
     smoke_timeout: float = 300.0
-    patience: float = 60.0
+    patience: float = 300.0
     bake: float = 0.0
     max_errors: float | None = None
     alarms: tuple[str, ...] = field(default_factory=tuple)

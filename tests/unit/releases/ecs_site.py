@@ -1,0 +1,110 @@
+# Copyright: (c) 2026, The Socle authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""ECS in this process: users come before each call of a release, and what they got is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+from ansible_collections.socle.platform.plugins.module_utils._releases import amazon, drive, ecs
+from ansible_collections.socle.platform.plugins.module_utils._releases.model import Aim, Limits, Wish
+from ansible_collections.socle.platform.plugins.module_utils._wait import Deadline
+from cloud_site import Killed, Virtual
+from clouds.amazon import REGION, Aws, make_site
+from clouds.images import Images
+from moto import mock_aws
+
+
+class Broken(ConnectionError):
+    """The answer was lost."""
+
+
+@dataclass
+class Site:
+    aws: Aws
+    images: Images
+    names: dict[str, str]
+    clock: Virtual = field(default_factory=Virtual)
+    got: list[tuple[int, str]] = field(default_factory=list)
+    kill_at: int = 0
+    lose_at: int = 0
+    calls: list[str] = field(default_factory=list)
+    clients: dict[str, Any] = field(default_factory=dict)
+
+    def users(self) -> None:
+        for _again in range(7):
+            self.got.append(self.aws.serve("/"))
+
+    def port(self) -> ecs.Ecs:
+        return ecs.Ecs(Watched(self), "shop", "web")
+
+    def look(self, url: str, _headers: Any) -> str:
+        status, _text = self.aws.serve(urlsplit(url).path)
+        return "" if status < 400 else f"{url} answers {status}"
+
+    def drive(self, wish: Wish, limits: Limits | None = None, seconds: float = 3600) -> Any:
+        limits = limits or Limits(health="/healthz", bake=20, max_errors=5)
+        return drive.drive(self.port(), wish, limits, Deadline(seconds, self.clock), look=self.look)
+
+    def percents(self) -> dict[str, int]:
+        return self.aws.percents()
+
+    def no_error_seen(self) -> bool:
+        self.users()
+        return {status for status, _image in self.got} == {200}
+
+    def running(self) -> dict[str, str]:
+        """Which image runs in which service, and in how many tasks."""
+        self.aws.tick()
+        found = {}
+        for service in self.aws.ecs.services.values():
+            definition = self.aws.ecs.describe_task_definition(service.task_definition)
+            found[service.name] = f"{service.desired_count} {definition.container_definitions[0]['image']}"
+        return found
+
+
+class Watched(amazon.Amazon):
+    """Each call may be the last one of its run, or one whose answer is lost."""
+
+    def __init__(self, site: Site) -> None:
+        super().__init__(REGION)
+        # A client takes long to make.
+        self._clients = site.clients
+        self.site = site
+
+    def call(self, api: str, operation: str, what: str, **parameters: Any) -> dict[str, Any]:
+        site = self.site
+        site.users()
+        site.calls.append(operation)
+        if len(site.calls) == site.kill_at:
+            raise Killed
+        found = super().call(api, operation, what, **parameters)
+        if len(site.calls) == site.lose_at:
+            raise amazon.refused(Broken("reset"), what, operation.startswith(("describe_", "list_", "get_")))
+        return found
+
+
+@contextmanager
+def site_of(patience: int = 1) -> Iterator[Site]:
+    images = Images()
+    images.add("app:v1")
+    images.add("app:v2")
+    images.add("app:v3")
+    images.add("app:sick", health=500, status=500)
+    images.add("app:faulty", status=500)
+    images.add("app:dead", starts="Essential container in task exited")
+    with mock_aws():
+        aws = Aws(images, patience)
+        yield Site(aws, images, make_site(aws))
+
+
+def released(image: str, **more: Any) -> Wish:
+    return Wish("web", Aim.RELEASED, image, **more)
+
+
+BACK = Wish("web", Aim.ROLLED_BACK)

@@ -1,0 +1,161 @@
+# Copyright: (c) 2026, The Socle authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Releases on ECS behind weighted target groups, against moto with a way for requests, with users coming all along."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from ansible_collections.socle.platform.plugins.module_utils._objects import AdapterError
+from ansible_collections.socle.platform.plugins.module_utils._releases.model import Aim, Limits, Phase, Wish
+from cloud_site import Killed
+from ecs_site import BACK, Site, released, site_of
+
+QUICK = Limits(health="/healthz", bake=5, max_errors=5)
+
+
+@pytest.fixture(autouse=True)
+def keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "lab")
+
+
+@pytest.fixture
+def site() -> Iterator[Site]:
+    with site_of() as made:
+        yield made
+
+
+def test_a_new_version_takes_over_in_steps_and_goes_home(site: Site) -> None:
+    """Would catch an error for a user, a service that Terraform finds changed, or tasks that are left behind."""
+    stand = site.drive(released("app:v2", version="v2", commit="abc", by="ada", steps=(10, 50)))
+    assert stand.record.phase is Phase.DONE and (stand.record.by, stand.record.commit) == ("ada", "abc")
+    assert site.percents() == {"app:v2": 100}
+    assert site.running() == {"web": "2 app:v2", "web-next": "0 app:v2"}
+    assert site.no_error_seen()
+    site.drive(released("app:v3"))
+    assert site.running() == {"web": "2 app:v3", "web-next": "0 app:v3"} and site.no_error_seen()
+
+
+def test_nobody_gets_a_version_that_is_deployed_only(site: Site) -> None:
+    """Would catch a version under test that users meet, or a test path that leads to the old one."""
+    stand = site.drive(Wish("web", Aim.DEPLOYED, "app:v2"))
+    assert site.percents() == {"app:v1": 100} and not site.images.users_of("app:v2")
+    assert stand.new is not None and stand.new.url.endswith(":80/next")
+    assert site.aws.serve("/next/orders") == (200, "app:v2")
+    site.drive(Wish("web", Aim.RELEASED))
+    assert site.percents() == {"app:v2": 100} and site.no_error_seen()
+
+
+@pytest.mark.parametrize("image", ["app:sick", "app:dead", "app:missing"])
+def test_a_failing_version_never_gets_a_user(site: Site, image: str) -> None:
+    """Would catch a version that fails its health, its start or its pull and is promoted all the same."""
+    with pytest.raises(AdapterError, match=r"was taken back"):
+        site.drive(released(image, steps=(10,)))
+    assert not site.images.users_of(image)
+    assert site.percents() == {"app:v1": 100} and site.no_error_seen()
+    assert site.running()["web-next"].startswith("0 ")
+    with pytest.raises(AdapterError, match="set again to true"):
+        site.drive(released(image))
+    site.drive(released("app:v2"))
+    assert site.percents() == {"app:v2": 100} and site.no_error_seen()
+
+
+def test_errors_of_users_take_a_version_back(site: Site) -> None:
+    """Would catch an error rate that nobody looks at: this version is healthy and answers users with 500."""
+    with pytest.raises(AdapterError, match=r"answers to users were errors, at most 5 % are allowed"):
+        site.drive(released("app:faulty", steps=(10, 50)))
+    assert site.percents() == {"app:v1": 100}
+    assert 0 < len(site.images.users_of("app:faulty")) < len(site.got) / 4
+
+
+def test_an_alarm_takes_a_version_back(site: Site) -> None:
+    """Would catch an alarm that rings and is not heard."""
+    watch = site.aws.client("cloudwatch")
+    watch.put_metric_alarm(
+        AlarmName="slow", Namespace="AWS/ApplicationELB", MetricName="TargetResponseTime", Threshold=1, Period=60,
+        EvaluationPeriods=1, ComparisonOperator="GreaterThanThreshold", Statistic="Maximum",
+    )  # fmt: skip
+    port = site.port
+    site.port = lambda: _with_alarm(port())  # type: ignore[method-assign] # this service is watched by an alarm
+    site.drive(released("app:v2", percent=10))
+    watch.set_alarm_state(AlarmName="slow", StateValue="ALARM", StateReason="2.4 s is more than 1 s")
+    with pytest.raises(AdapterError, match=r"taken back: alarm slow: 2.4 s is more than 1 s"):
+        site.drive(Wish("web", Aim.RELEASED))
+    assert site.percents() == {"app:v1": 100} and site.no_error_seen()
+
+
+def _with_alarm(port: object) -> object:
+    port.alarm_names = ("slow",)  # type: ignore[attr-defined] # a port of ECS
+    return port
+
+
+def test_one_command_brings_the_version_before_back(site: Site) -> None:
+    """Would catch a roll-back that cannot start what runs no more, or that swaps each time it is run."""
+    site.drive(released("app:v2"))
+    site.drive(BACK)
+    assert site.percents() == {"app:v1": 100} and site.running() == {"web": "2 app:v1", "web-next": "0 app:v1"}
+    writes = [call for call in site.calls if not call.startswith(("describe_", "list_", "get_"))]
+    site.drive(BACK)
+    assert [call for call in site.calls if not call.startswith(("describe_", "list_", "get_"))] == writes
+    assert site.no_error_seen()
+
+
+def test_another_release_cannot_come_between(site: Site) -> None:
+    """Would catch a second version that takes the place of one that users are moving to."""
+    site.drive(released("app:v2", percent=10, by="ada"))
+    assert site.percents() == {"app:v1": 90, "app:v2": 10}
+    with pytest.raises(AdapterError, match=r"a release of app:v2 is under way .* by ada, 10 %"):
+        site.drive(released("app:v3"))
+    site.drive(BACK)
+    assert site.percents() == {"app:v1": 100} and site.no_error_seen()
+
+
+@pytest.mark.parametrize("image", ["app:v2", "app:sick"])
+def test_killed_at_any_call_the_next_run_goes_on(image: str) -> None:
+    """Would catch state kept anywhere but in the cloud: a run is ended before each of its calls in turn."""
+    at, killed = 0, True
+    while killed:
+        at += 1 if at < 12 else 3
+        with site_of() as site:
+            site.kill_at = at
+            try:
+                site.drive(released(image, steps=(10,)), QUICK)
+                killed = False
+            except Killed:
+                pass
+            except AdapterError:
+                killed = False
+            site.kill_at = 0
+            try:
+                site.drive(released(image, steps=(10,)), QUICK)
+            except AdapterError as error:
+                assert image == "app:sick" and "taken back" in str(error)
+            assert site.percents() == ({"app:v2": 100} if image == "app:v2" else {"app:v1": 100})
+            assert site.running()["web-next"].startswith("0 ")
+            assert site.no_error_seen() and not site.images.users_of("app:sick")
+    assert at > 20
+
+
+def test_a_lost_answer_makes_no_second_version() -> None:
+    """Would catch a version registered twice because the answer to the first time was lost."""
+    with site_of() as site:
+        site.drive(released("app:v2"), QUICK)
+        writes = [n for n, call in enumerate(site.calls, 1) if not call.startswith(("describe_", "list_", "get_"))]
+    for at in writes:
+        with site_of() as site:
+            site.lose_at = at
+            site.drive(released("app:v2"), QUICK)
+            assert len(site.aws.ecs.task_definitions["shop-web"]) == 2, at
+            assert site.percents() == {"app:v2": 100} and site.no_error_seen()
+
+
+def test_an_image_that_nobody_pushed_is_said_before_anything_is_done(site: Site) -> None:
+    """Would catch a release that starts tasks again and again for an image that ECR does not have."""
+    site.aws.client("ecr").create_repository(repositoryName="shop/web")
+    image = "123456789012.dkr.ecr.eu-west-3.amazonaws.com/shop/web:9.9"
+    with pytest.raises(AdapterError, match=r"shop/web:9.9 is not in ECR .*push it first"):
+        site.drive(released(image))
+    assert set(site.running()) == {"web"}
