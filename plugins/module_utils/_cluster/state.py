@@ -33,8 +33,9 @@ A bare machine has the same keys with nothing in them. A machine that could not 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
+from functools import cache
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 # How far the kubelet's own credentials are: none, a token only, made by kubeadm, or kept up by the kubelet itself,
@@ -150,19 +151,25 @@ class State:
 
 def parse(kind: type[T], told: Mapping[str, Any]) -> T:
     """A dataclass of plain data. What is not told has its default, what is not known is left out."""
+    readers = _readers(kind)  # type: ignore[arg-type] # a class can be hashed
+    return kind(**{name: readers[name](value) for name, value in told.items() if name in readers})
+
+
+@cache
+def _readers(kind: Any) -> dict[str, Callable[[Any], Any]]:
     hints = get_type_hints(kind)
-    known = {item.name for item in fields(kind)}  # type: ignore[arg-type] # every kind here is a dataclass
-    return kind(**{name: _value(hints[name], value) for name, value in told.items() if name in known})
+    return {item.name: _reader(hints[item.name]) for item in fields(kind)}
 
 
-def _value(hint: Any, value: Any) -> Any:
+def _reader(hint: Any) -> Callable[[Any], Any]:
     if is_dataclass(hint) and isinstance(hint, type):
-        return parse(hint, value or {})
+        return lambda value: parse(hint, value or {})
     if get_origin(hint) is tuple:
-        return tuple(_value(get_args(hint)[0], item) for item in value or ())
+        inner = _reader(get_args(hint)[0])
+        return lambda value: tuple(inner(item) for item in value or ())
     if get_origin(hint) is not None:
-        return dict(value or {})
-    return value
+        return lambda value: dict(value or {})
+    return lambda value: value
 
 
 __all__ = [

@@ -219,6 +219,7 @@ CASES: list[Case] = [
     *killed("renewal", after(put("c2", days=5)), "c2", "renew_certificates", 3, names=[]),
     *killed("reset of a rebuilt machine", after(forget("c3")), "c3", "reset_leftovers", 3),
     Case("second control plane does not answer", after(put("c2", alive=False)), "start_machine"),
+    Case("one has not joined, another does not answer", lambda: _lacks_and_away("c3", "c2"), "start_machine"),
     Case("first control plane does not answer", after(deaf), "start_machine"),
     Case("a worker does not answer", after(put("w2", alive=False)), "start_machine"),
     Case("two control planes do not answer", after(put("c2", "c3", alive=False)), "start_machine"),
@@ -332,6 +333,12 @@ CASES: list[Case] = [
     ),
     Case("a worker has no CA and no kubelet any more", after(both(rebuilt("w1"), put("w1", ca=CA)))),
 ]
+
+
+def _lacks_and_away(lacking: str, away: str) -> World:
+    world = lacks(lacking)()
+    world.machines[away].alive = False
+    return world
 
 
 def _dead_before() -> World:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from random import Random
 from typing import Any
@@ -24,6 +25,7 @@ from .model import NEW, OLD, World
 
 # Rounds of a whole installation or upgrade, with repairs; a decision that goes in a circle has no end.
 ROUNDS = 60
+EXAMPLES = 2000 if os.environ.get("SOCLE_LONG") else 50
 DEFAULTS = {name: option["default"] for name, option in NEXT.items() if "default" in option}
 
 
@@ -98,7 +100,7 @@ def test_there_are_enough_damages_each_with_its_own_name() -> None:
     assert len(names) == len({*names}) >= 60
 
 
-@settings(max_examples=150, report_multiple_bugs=False)
+@settings(max_examples=EXAMPLES, report_multiple_bugs=False)
 @given(case=st.sampled_from(CASES), seed=st.integers(0, 2**32))
 def test_killed_on_the_way_out_of_any_damage(case: Case, seed: int) -> None:
     """Catches a repair that is only safe when it goes through: acts die at random places, in random order."""
@@ -154,7 +156,7 @@ class Life(RuleBasedStateMachine):
 
 
 TestLife = Life.TestCase
-TestLife.settings = settings(max_examples=100, stateful_step_count=12, report_multiple_bugs=False)
+TestLife.settings = settings(max_examples=EXAMPLES, stateful_step_count=12, report_multiple_bugs=False)
 
 
 def test_what_is_converged_gets_no_steps() -> None:
