@@ -82,6 +82,8 @@ def init(choices: Mapping[str, Any]) -> list[dict[str, Any]]:
         {
             "apiVersion": API,
             "kind": "InitConfiguration",
+            # kubeadm makes one in any case, for a day if not told. Who joins gets one of its own.
+            "bootstrapTokens": [{"ttl": "1m0s", "description": "made by kubeadm init, used by nobody"}],
             "localAPIEndpoint": {"advertiseAddress": choices["address"], "bindPort": 6443},
             "nodeRegistration": registration(choices),
         },

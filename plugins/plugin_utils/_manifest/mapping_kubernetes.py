@@ -115,8 +115,10 @@ def _firewall(platform: Platform, made: Inventory, nodes: list[Host], control: l
     """Between nodes only, but for the API. Pods come with their own addresses when they stay on their node."""
     cluster = platform.manifest.kubernetes
     addresses, planes = [str(host.address) for host in nodes], [str(host.address) for host in control]
-    rack = [str(platform.rack.network)] if platform.rack is not None else addresses
-    opening(platform, made, CONTROL_PLANE, "kubernetes-api", [API_PORT], sources=[*rack, cluster.pods])
+    # Clients come through the shared address, whoever carries it.
+    shared = "load_balancer_peers" in made.groups[CONTROL_PLANE] or platform.rack is None
+    clients = addresses if shared else [str(platform.rack.network)]
+    opening(platform, made, CONTROL_PLANE, "kubernetes-api", [API_PORT], sources=[*clients, cluster.pods])
     opening(platform, made, CONTROL_PLANE, "etcd", [ETCD], sources=planes)
     # metrics-server asks kubelets from a pod.
     opening(platform, made, NODES, "kubelet", [KUBELET], sources=[*addresses, cluster.pods])

@@ -1,0 +1,253 @@
+# Copyright: (c) 2026, The Socle authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""For tests: a cluster in the lab, and what is asked of it."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+LAB = ROOT / "tests" / "lab"
+for folder in (LAB, LAB / "artefacts"):
+    if str(folder) not in sys.path:
+        sys.path.insert(0, str(folder))
+import fixture_rack  # noqa: E402  # needs the path above
+import in_lab  # noqa: E402  # as above
+from labmirror.catalogue import catalogue  # noqa: E402  # as above
+from labmirror.mirror import Mirror, architecture, cache_folder  # noqa: E402  # as above
+from labmirror.upstream import Upstream  # noqa: E402  # as above
+from rack.command import inside  # noqa: E402  # as above
+from rack.host import too_small_for_a_cluster  # noqa: E402  # as above
+from rack.lab import Lab  # noqa: E402  # as above
+
+PLAYBOOK = str(Path(sys.executable).with_name("ansible-playbook"))
+IMAGE = "registry.k8s.io/kube-proxy:v1.36.3"
+GROUPS = {"control": "10.10.40.", "worker": "10.10.48."}
+SERVER = """
+import http.server, socket, sys
+class Answer(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        body = socket.gethostname().encode()
+        self.send_response(200)
+        self.send_header('Content-Length', str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+    def log_message(self, *words):
+        pass
+print('begun', flush=True)
+http.server.ThreadingHTTPServer(('', 8080), Answer).serve_forever()
+"""
+SCAN = """
+import asyncio, sys
+async def probe(port, gate):
+    async with gate:
+        try:
+            _reader, writer = await asyncio.wait_for(asyncio.open_connection(sys.argv[1], port), 2)
+        except (OSError, asyncio.TimeoutError):
+            return
+        print(port)
+        writer.close()
+async def main():
+    gate = asyncio.Semaphore(2000)
+    await asyncio.gather(*(probe(port, gate) for port in range(1, int(sys.argv[2]))))
+asyncio.run(main())
+"""
+
+
+class Cluster:
+    """The lab, the manifest, and kubectl on a control plane."""
+
+    def __init__(self, lab: Lab, folder: Path, control: int, worker: int) -> None:
+        self.lab, self.inventory = lab, folder / "inventory"
+        self.output = ""
+        self.resize(control, worker)
+
+    def resize(self, control: int, worker: int) -> None:
+        """Write the manifest for so many machines."""
+        self.control = [f"control-{number}" for number in range(1, control + 1)]
+        self.workers = [f"worker-{number}" for number in range(1, worker + 1)]
+        names = self.control + self.workers
+        self.addresses = {name: GROUPS[name.split("-", maxsplit=1)[0]] + name.rpartition("-")[2] for name in names}
+        shutil.rmtree(self.inventory, ignore_errors=True)
+        shutil.copytree(ROOT / "inventories" / "lab", self.inventory)
+        manifest = self.inventory / "platform.socle.yml"
+        text = manifest.read_text().replace("/run/socle-lab/lab/", f"{self.lab.state}/")
+        for group, count in (("control", control), ("worker", worker)):
+            text = re.sub(rf"^(  {group}: {{count: )\d+", rf"\g<1>{count}", text, flags=re.M)
+        # The cluster's machines alone; keepalived and HAProxy run on its control planes then.
+        text = re.sub(r"^  (vpn|gluster|load-balancer): .*\n", "", text, flags=re.M)
+        text = re.sub(r"^(access|storage|kubernetes):.*(\n+( .*|#.*)?)*\n(?=\S|\Z)", "", text, flags=re.M)
+        manifest.write_text(text + '\nkubernetes: {version: "1.36.3", network: flannel}\n')
+
+    def play(self, playbook: str, *more: str, check: bool = True) -> str:
+        """Run one of the project's playbooks on all of it."""
+        words = [PLAYBOOK, str(ROOT / "playbooks" / playbook), "-i", str(self.inventory)]
+        words += ["-e", f"ansible_ssh_private_key_file={self.lab.key}", *more]
+        done = subprocess.run(
+            inside(self.lab.netns, *words), cwd=ROOT, env=self.lab.environment(),
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        self.output += done.stdout + done.stderr
+        assert done.returncode == 0 or not check, (done.stdout + done.stderr)[-6000:]
+        return done.stdout
+
+    def boot(self, *names: str) -> None:
+        self.lab.boot([fixture_rack.node(self.lab, name, address=self.addresses[name]) for name in names])
+
+    def sh(self, node: str, script: str, text: str = "", timeout: float = 120) -> str:
+        code, out, err = self.lab.rack.execute(node, "sh", "-c", script, text=text, timeout=timeout)
+        assert code == 0, f"{node}: {script}: {out}{err}"
+        return out.strip()
+
+    def _kubectl(self, words: tuple[str, ...], text: str = "", node: str = "") -> subprocess.CompletedProcess[str]:
+        argv = ["kubectl", "--kubeconfig=/etc/kubernetes/admin.conf", *words]
+        code, out, err = self.lab.rack.execute(node or self.control[0], *argv, text=text, timeout=300)
+        return subprocess.CompletedProcess(argv, code, out, err)
+
+    def kubectl(self, *words: str, text: str = "", node: str = "") -> str:
+        done = self._kubectl(words, text, node)
+        assert done.returncode == 0, f"kubectl {' '.join(words)}: {done.stdout}{done.stderr}"
+        return done.stdout
+
+    def get(self, *words: str) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = json.loads(self.kubectl("get", *words, "-o", "json"))["items"]
+        return found
+
+    def try_apply(
+        self, *objects: dict[str, Any], impersonate: tuple[str, list[str]] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        words = ["create" if impersonate else "apply", "-f", "-"]
+        if impersonate:
+            words += [f"--as={impersonate[0]}", *(f"--as-group={group}" for group in impersonate[1])]
+        listed = {"apiVersion": "v1", "kind": "List", "items": list(objects)}
+        return self._kubectl(tuple(words), json.dumps(listed))
+
+    def apply(self, *objects: dict[str, Any], impersonate: tuple[str, list[str]] | None = None) -> None:
+        done = self.try_apply(*objects, impersonate=impersonate)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    def etcdctl(self, *words: str, node: str = "") -> str:
+        node = node or self.control[0]
+        pki = "/etc/kubernetes/pki/etcd"
+        return self.kubectl(
+            "-n", "kube-system", "exec", f"etcd-{node}", "--", "etcdctl", "--endpoints=https://127.0.0.1:2379",
+            f"--cacert={pki}/ca.crt", f"--cert={pki}/server.crt", f"--key={pki}/server.key", *words,
+            node=node,
+        )  # fmt: skip
+
+    def members(self) -> list[str]:
+        told = json.loads(self.etcdctl("member", "list", "--write-out=json"))
+        return sorted(row["name"] for row in told["members"] if not row.get("isLearner"))
+
+
+@contextmanager
+def cluster(name: str, folder: Path, control: int, worker: int) -> Iterator[Cluster]:
+    """Machines that have booted and the artefacts beside them; the cluster is made by the test's playbooks."""
+    fixture_rack.require_lab()
+    sentence = too_small_for_a_cluster()
+    if sentence:
+        if os.environ.get("SOCLE_REQUIRE_LAB"):
+            pytest.fail(sentence)
+        pytest.skip(sentence)
+    mirror = Mirror(cache_folder(), LAB / "artefacts" / "go", architecture(), Upstream())
+    mirror.fill(catalogue("1.36", mirror.arch))
+    with fixture_rack.lab(name) as lab:
+        in_lab.up(lab)
+        made = Cluster(lab, folder, control, worker)
+        made.boot(*made.addresses)
+        yield made
+
+
+def namespace(name: str, level: str = "privileged") -> dict[str, Any]:
+    labels = {"pod-security.kubernetes.io/enforce": level}
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}
+
+
+def _container(command: list[str]) -> dict[str, Any]:
+    # No image of the mirror holds a client or a server: both are the node's own Python.
+    return {
+        "name": "main",
+        "image": IMAGE,
+        "command": command,
+        "volumeMounts": [{"name": "usr", "mountPath": "/usr", "readOnly": True}],
+    }
+
+
+USR = {"name": "usr", "hostPath": {"path": "/usr"}}
+
+
+def pod(name: str, where: str, *, privileged: bool = False) -> dict[str, Any]:
+    container = _container(["sleep", "86400"])
+    container["securityContext"] = {"privileged": privileged}
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name, "namespace": where},
+        "spec": {"containers": [container], "volumes": [USR], "terminationGracePeriodSeconds": 0},
+    }
+
+
+def web(where: str, replicas: int) -> list[dict[str, Any]]:
+    """A web server that tells its name, as many as there are, on different nodes, behind a NodePort."""
+    labels = {"app": "web"}
+    container = _container(["python3", "-c", SERVER])
+    container["readinessProbe"] = {"httpGet": {"path": "/", "port": 8080}, "periodSeconds": 2}
+    spread = {
+        "maxSkew": 1,
+        "topologyKey": "kubernetes.io/hostname",
+        "whenUnsatisfiable": "DoNotSchedule",
+        "labelSelector": {"matchLabels": labels},
+    }
+    spec = {
+        "containers": [container],
+        "volumes": [USR],
+        "topologySpreadConstraints": [spread],
+        "terminationGracePeriodSeconds": 0,
+    }
+    return [
+        {
+            "apiVersion": "apps/v1",
+            "kind": "Deployment",
+            "metadata": {"name": "web", "namespace": where},
+            "spec": {
+                "replicas": replicas,
+                "selector": {"matchLabels": labels},
+                "template": {"metadata": {"labels": labels}, "spec": spec},
+            },
+        },
+        {
+            "apiVersion": "v1",
+            "kind": "Service",
+            "metadata": {"name": "web", "namespace": where},
+            "spec": {"type": "NodePort", "selector": labels, "ports": [{"port": 80, "targetPort": 8080}]},
+        },
+    ]
+
+
+def certificate_request(name: str, pem: str) -> dict[str, Any]:
+    return {
+        "apiVersion": "certificates.k8s.io/v1",
+        "kind": "CertificateSigningRequest",
+        "metadata": {"name": name},
+        "spec": {
+            "request": base64.b64encode(pem.encode()).decode(),
+            "signerName": "kubernetes.io/kubelet-serving",
+            "usages": ["digital signature", "server auth"],
+        },
+    }
+
+
+__all__ = ["Cluster", "certificate_request", "cluster", "inside", "namespace", "pod", "web"]
