@@ -118,7 +118,10 @@ class Play:
         everything = "[" + ", ".join(f"found{number}" for number in range(len(calls))) + "]"
         keep = {"content": "{{ " + everything + " | to_json }}", "dest": str(answer), "mode": "0600"}
         process = self.start(*tasks, {"ansible.builtin.copy": keep})
-        output, _unused = process.communicate(timeout=240)
+        try:
+            output, _unused = process.communicate(timeout=240)
+        finally:
+            kill(process)
         assert process.returncode == 0 and answer.exists(), output
         found: list[dict[str, Any]] = json.loads(answer.read_text())
         for (name, parameters), one in zip(calls, found, strict=True):
@@ -128,9 +131,10 @@ class Play:
 
 def kill(process: subprocess.Popen[str]) -> None:
     """Ends a run with all that it started, without a word of farewell."""
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.communicate(timeout=30)
+    if process.poll() is None:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate(timeout=30)
 
 
 def until(what: str, probe: Callable[[], bool], process: subprocess.Popen[str] | None = None) -> None:

@@ -110,12 +110,14 @@ def _begin(stand: Stand, wish: Wish, run: Run) -> Step:
     if not wish.image:
         said = f"; the last one, {record.title}, was taken back: {record.reason}" if record.reason else ""
         return Refuse(f"{stand.service}: no release is under way, so there is nothing to promote{said}", "deploy first")
+    if stand.tidy:
+        return Tidy(stand.tidy)
     if record.phase is Phase.FAILED and record.image == wish.image and not wish.again:
         return Refuse(
             f"{stand.service}: {record.title} was tried at {record.at} and taken back: {record.reason}",
             "release a corrected version, or set again to true to try the same one once more",
         )
-    return Tidy(stand.tidy) if stand.tidy else Make()
+    return Make()
 
 
 def _forward(stand: Stand, wish: Wish, run: Run) -> Step:
@@ -166,13 +168,11 @@ def _back(stand: Stand, wish: Wish) -> Step:
 def _to_old(stand: Stand, old: Version, reason: str) -> Step:
     if old.health is Health.READY:
         return Reject(reason)
-    if stand.tidy:
-        return Tidy(stand.tidy)
-    if old.health is Health.STOPPED:
-        return StartOld()
     if old.health is Health.COMING:
         return Wait(f"{old.name}: {old.why}")
-    return Refuse(f"{stand.service}: {old.name} cannot be brought back: {old.why}", "release another version")
+    if old.health is Health.FAILED:
+        return Refuse(f"{stand.service}: {old.name} cannot be brought back: {old.why}", "release another version")
+    return Tidy(stand.tidy) if stand.tidy else StartOld()
 
 
 def _under_way(stand: Stand) -> Refuse:

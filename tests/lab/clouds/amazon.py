@@ -52,7 +52,9 @@ class Runtime:
 class Aws:
     """One account and region. `patience` is how many looks a task takes to get healthy."""
 
-    def __init__(self, images: Images, patience: int = 1, endpoint: str = "") -> None:
+    def __init__(
+        self, images: Images, patience: int = 1, endpoint: str = "", backends: tuple[Any, Any, Any] | None = None
+    ) -> None:
         self.images, self.patience, self.endpoint = images, patience, endpoint
         self.lock = threading.RLock()
         self.runtimes: dict[str, Runtime] = {}
@@ -60,11 +62,15 @@ class Aws:
         self.requests = 0
         self.counted: dict[str, list[int]] = {}
         self.before: Callable[[], None] = lambda: None
-        self.ecs, self.elb, self.watch = (
-            get_backend(name)[ACCOUNT][REGION]  # type: ignore[call-overload] # a literal for each
-            for name in ("ecs", "elbv2", "cloudwatch")
-        )
-        self._extend()
+        if backends is None:
+            backends = tuple(
+                get_backend(name)[ACCOUNT][REGION]  # type: ignore[call-overload] # a literal for each
+                for name in ("ecs", "elbv2", "cloudwatch")
+            )
+            self.ecs, self.elb, self.watch = backends
+            self._extend()
+        else:
+            self.ecs, self.elb, self.watch = backends
 
     def client(self, api: str) -> Any:
         return boto3.client(api, endpoint_url=self.endpoint or None, **KEYS)  # type: ignore[call-overload] # as above

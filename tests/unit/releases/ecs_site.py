@@ -17,6 +17,7 @@ from ansible_collections.socle.platform.plugins.module_utils._wait import Deadli
 from cloud_site import Killed, Virtual
 from clouds.amazon import REGION, Aws, make_site
 from clouds.images import Images
+from clouds.plain_amazon import Calls, CodedError, plain_site
 from moto import mock_aws
 
 
@@ -28,7 +29,7 @@ class Broken(ConnectionError):
 class Site:
     aws: Aws
     images: Images
-    names: dict[str, str]
+    plain: Calls | None = None
     clock: Virtual = field(default_factory=Virtual)
     got: list[tuple[int, str]] = field(default_factory=list)
     kill_at: int = 0
@@ -83,14 +84,19 @@ class Watched(amazon.Amazon):
         site.calls.append(operation)
         if len(site.calls) == site.kill_at:
             raise Killed
-        found = super().call(api, operation, what, **parameters)
+        if site.plain is None:
+            found = super().call(api, operation, what, **parameters)
+        else:
+            try:
+                found = site.plain.call(operation, parameters)
+            except CodedError as error:
+                raise amazon.refused(error, what, False) from None
         if len(site.calls) == site.lose_at:
             raise amazon.refused(Broken("reset"), what, operation.startswith(("describe_", "list_", "get_")))
         return found
 
 
-@contextmanager
-def site_of(patience: int = 1) -> Iterator[Site]:
+def images_of() -> Images:
     images = Images()
     images.add("app:v1")
     images.add("app:v2")
@@ -98,9 +104,23 @@ def site_of(patience: int = 1) -> Iterator[Site]:
     images.add("app:sick", health=500, status=500)
     images.add("app:faulty", status=500)
     images.add("app:dead", starts="Essential container in task exited")
+    return images
+
+
+def site_of(patience: int = 1) -> Site:
+    """From plain dictionaries."""
+    images = images_of()
+    aws, calls = plain_site(images, patience)
+    return Site(aws, images, calls)
+
+
+@contextmanager
+def site_on_moto() -> Iterator[Site]:
+    images = images_of()
     with mock_aws():
-        aws = Aws(images, patience)
-        yield Site(aws, images, make_site(aws))
+        aws = Aws(images)
+        make_site(aws)
+        yield Site(aws, images)
 
 
 def released(image: str, **more: Any) -> Wish:

@@ -11,7 +11,7 @@ import pytest
 from ansible_collections.socle.platform.plugins.module_utils._objects import AdapterError
 from ansible_collections.socle.platform.plugins.module_utils._releases.model import Aim, Limits, Phase, Wish
 from cloud_site import Killed
-from ecs_site import BACK, Site, released, site_of
+from ecs_site import BACK, Site, released, site_of, site_on_moto
 
 QUICK = Limits(health="/healthz", bake=5, max_errors=5)
 
@@ -23,8 +23,13 @@ def keys(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def site() -> Iterator[Site]:
-    with site_of() as made:
+def site() -> Site:
+    return site_of()
+
+
+@pytest.fixture
+def moto() -> Iterator[Site]:
+    with site_on_moto() as made:
         yield made
 
 
@@ -73,15 +78,13 @@ def test_errors_of_users_take_a_version_back(site: Site) -> None:
 
 def test_an_alarm_takes_a_version_back(site: Site) -> None:
     """Would catch an alarm that rings and is not heard."""
-    watch = site.aws.client("cloudwatch")
-    watch.put_metric_alarm(
-        AlarmName="slow", Namespace="AWS/ApplicationELB", MetricName="TargetResponseTime", Threshold=1, Period=60,
-        EvaluationPeriods=1, ComparisonOperator="GreaterThanThreshold", Statistic="Maximum",
-    )  # fmt: skip
+    assert site.plain is not None
+    alarms = site.plain.tables.alarms
+    alarms["slow"] = ("OK", "")
     port = site.port
     site.port = lambda: _with_alarm(port())  # type: ignore[method-assign] # this service is watched by an alarm
     site.drive(released("app:v2", percent=10))
-    watch.set_alarm_state(AlarmName="slow", StateValue="ALARM", StateReason="2.4 s is more than 1 s")
+    alarms["slow"] = ("ALARM", "2.4 s is more than 1 s")
     with pytest.raises(AdapterError, match=r"taken back: alarm slow: 2.4 s is more than 1 s"):
         site.drive(Wish("web", Aim.RELEASED))
     assert site.percents() == {"app:v1": 100} and site.no_error_seen()
@@ -118,44 +121,60 @@ def test_killed_at_any_call_the_next_run_goes_on(image: str) -> None:
     """Would catch state kept anywhere but in the cloud: a run is ended before each of its calls in turn."""
     at, killed = 0, True
     while killed:
-        at += 1 if at < 12 else 3
-        with site_of() as site:
-            site.kill_at = at
-            try:
-                site.drive(released(image, steps=(10,)), QUICK)
-                killed = False
-            except Killed:
-                pass
-            except AdapterError:
-                killed = False
-            site.kill_at = 0
-            try:
-                site.drive(released(image, steps=(10,)), QUICK)
-            except AdapterError as error:
-                assert image == "app:sick" and "taken back" in str(error)
-            assert site.percents() == ({"app:v2": 100} if image == "app:v2" else {"app:v1": 100})
-            assert site.running()["web-next"].startswith("0 ")
-            assert site.no_error_seen() and not site.images.users_of("app:sick")
+        at += 1
+        site = site_of()
+        site.kill_at = at
+        try:
+            site.drive(released(image, steps=(10,)), QUICK)
+            killed = False
+        except Killed:
+            pass
+        except AdapterError:
+            killed = False
+        site.kill_at = 0
+        try:
+            site.drive(released(image, steps=(10,)), QUICK)
+        except AdapterError as error:
+            assert image == "app:sick" and "taken back" in str(error)
+        assert site.percents() == ({"app:v2": 100} if image == "app:v2" else {"app:v1": 100})
+        assert site.running()["web-next"].startswith("0 ")
+        assert site.no_error_seen() and not site.images.users_of("app:sick")
     assert at > 20
 
 
 def test_a_lost_answer_makes_no_second_version() -> None:
     """Would catch a version registered twice because the answer to the first time was lost."""
-    with site_of() as site:
-        site.drive(released("app:v2"), QUICK)
-        writes = [n for n, call in enumerate(site.calls, 1) if not call.startswith(("describe_", "list_", "get_"))]
+    site = site_of()
+    site.drive(released("app:v2"), QUICK)
+    writes = [n for n, call in enumerate(site.calls, 1) if not call.startswith(("describe_", "list_", "get_"))]
     for at in writes:
-        with site_of() as site:
-            site.lose_at = at
-            site.drive(released("app:v2"), QUICK)
-            assert len(site.aws.ecs.task_definitions["shop-web"]) == 2, at
-            assert site.percents() == {"app:v2": 100} and site.no_error_seen()
+        site = site_of()
+        site.lose_at = at
+        site.drive(released("app:v2"), QUICK)
+        assert len(site.aws.ecs.definitions) == 2, at
+        assert site.percents() == {"app:v2": 100} and site.no_error_seen()
 
 
-def test_an_image_that_nobody_pushed_is_said_before_anything_is_done(site: Site) -> None:
-    """Would catch a release that starts tasks again and again for an image that ECR does not have."""
-    site.aws.client("ecr").create_repository(repositoryName="shop/web")
-    image = "123456789012.dkr.ecr.eu-west-3.amazonaws.com/shop/web:9.9"
+def test_what_the_plain_double_says_moto_says_too(moto: Site) -> None:
+    """Would catch a call, a parameter or an answer that AWS's own model of its APIs does not know."""
+    watch = moto.aws.client("cloudwatch")
+    watch.put_metric_alarm(
+        AlarmName="slow", Namespace="AWS/ApplicationELB", MetricName="TargetResponseTime", Threshold=1, Period=60,
+        EvaluationPeriods=1, ComparisonOperator="GreaterThanThreshold", Statistic="Maximum",
+    )  # fmt: skip
+    moto.aws.client("ecr").create_repository(repositoryName="shop/web")
     with pytest.raises(AdapterError, match=r"shop/web:9.9 is not in ECR .*push it first"):
-        site.drive(released(image))
-    assert set(site.running()) == {"web"}
+        moto.drive(released("123456789012.dkr.ecr.eu-west-3.amazonaws.com/shop/web:9.9"))
+    assert set(moto.running()) == {"web"}
+    port = moto.port
+    moto.port = lambda: _with_alarm(port())  # type: ignore[method-assign] # this service is watched by an alarm
+    with pytest.raises(AdapterError, match=r"answers to users were errors"):
+        moto.drive(released("app:faulty", steps=(10,)), QUICK)
+    moto.drive(released("app:v2", percent=10), QUICK)
+    watch.set_alarm_state(AlarmName="slow", StateValue="ALARM", StateReason="2.4 s is more than 1 s")
+    with pytest.raises(AdapterError, match=r"taken back: alarm slow: 2.4 s is more than 1 s"):
+        moto.drive(Wish("web", Aim.RELEASED), QUICK)
+    watch.set_alarm_state(AlarmName="slow", StateValue="OK", StateReason="0.1 s")
+    moto.drive(released("app:v3"), QUICK)
+    moto.drive(BACK, QUICK)
+    assert moto.percents() == {"app:v1": 100} and moto.running() == {"web": "2 app:v1", "web-next": "0 app:v1"}
