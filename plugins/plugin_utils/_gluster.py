@@ -12,7 +12,8 @@ from typing import Any
 WIDTH = 3
 
 # Seconds until clients give up on a server that fell silent: by default they wait 42. Below 10, load alone would do it.
-QUICK = {"network.ping-timeout": "10", "cluster.quorum-type": "auto"}
+# What a server missed without its connection breaking is looked for that often: by default each ten minutes.
+QUICK = {"network.ping-timeout": "10", "cluster.quorum-type": "auto", "cluster.heal-timeout": "60"}
 TLS = {"client.ssl": "on", "server.ssl": "on"}
 USES: dict[str, dict[str, str]] = {
     # Files that several machines read and write.

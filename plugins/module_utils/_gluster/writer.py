@@ -19,6 +19,9 @@ from .wanted import alike
 
 START_SECONDS = 180
 
+# How often the use of a volume is looked at, in seconds: below its soft limit (80 %), and above.
+QUOTA_LOOKS = {"soft-timeout": "5", "hard-timeout": "2"}
+
 
 class PoolWriter(Writer):
     def __init__(self, cli: Cli, parameters: Mapping[str, Any]) -> None:
@@ -105,6 +108,9 @@ class PoolWriter(Writer):
             return
         if found.get("options", {}).get("features.quota") != "on":
             self.cli.call("volume", "quota", name, "enable")
+        # By default bricks look once a minute, and take whatever is written until then.
+        for kind, seconds in QUOTA_LOOKS.items():
+            self.cli.call("volume", "quota", name, kind, seconds)
         self.cli.call("volume", "quota", name, "limit-usage", "/", str(limit))
 
     def _marked(self, name: str) -> bool:

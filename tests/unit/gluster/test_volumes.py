@@ -229,6 +229,8 @@ def test_quotas_change_and_go(quota: str, bytes_: int | None) -> None:
     world = made()
     assert apply(world, servers=servers(3), volumes=[{**SHOP, "quota": quota}]).ok
     assert world.volumes["shop"].quota == bytes_
+    # What nobody looks at for a minute is no limit.
+    assert int(world.volumes["shop"].options["features.soft-timeout"]) <= 5
     assert not plan(world, servers=servers(3), volumes=[{**SHOP, "quota": quota}])[0].changed
 
 

@@ -200,6 +200,8 @@ class World:
             volume.options["features.quota"] = "on"
         elif volume.options.get("features.quota") != "on":
             raise LookupError("Quota is disabled, please enable quota")
+        elif verb.endswith("-timeout"):
+            volume.options[f"features.{verb}"] = words[0]
         elif verb == "limit-usage":
             volume.quota = int(words[1])
         elif verb == "remove":
