@@ -86,7 +86,12 @@ class Platform:
     external: bool = False
     """Secrets come out of a server (Vault, OpenBao) that clusters can ask themselves."""
     secrets: dict[str, Any] = field(default_factory=dict)
-    certificates_authority: str = "services/authority"
+    charts: str = ""
+    """A mirror that has every chart."""
+    oidc: dict[str, Any] = field(default_factory=dict)
+    """Who says who somebody is: name, issuer, client_id, and the secret of the client by reference."""
+    overrides: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Values of the user's own, by service, over everything else."""
 
     @property
     def home(self) -> Cluster:
@@ -105,7 +110,18 @@ def platform(given: Mapping[str, Any]) -> Platform:
             f"clusters: {', '.join(homes) or 'none'} of {', '.join(clusters)} is said to be home; "
             "Argo CD runs in exactly one of them: give that one `home: true`"
         )
-    names = ("repository", "branch", "teams", "environments", "backups", "external", "secrets")
+    names = (
+        "repository",
+        "branch",
+        "teams",
+        "environments",
+        "backups",
+        "external",
+        "secrets",
+        "charts",
+        "oidc",
+        "overrides",
+    )
     rest = {name: given[name] for name in names if given.get(name)}
     return Platform(name=given["name"], domain=given["domain"], clusters=clusters, **rest)
 

@@ -89,6 +89,7 @@ def values(declared: Declaration, platform: Platform, cluster: Cluster, size: st
     own = settings.OF.get(declared.name)
     if own is not None:
         made = laid_over(made, own(platform, cluster, size))
+    made = laid_over(made, platform.overrides.get(declared.name, {}))
     whole = filled(made, settings.names(platform, cluster, size, declared), f"catalogue/{declared.name}.yml")
     if not isinstance(whole, dict):
         raise CatalogueError(f"catalogue/{declared.name}.yml: its values are no mapping")
