@@ -46,6 +46,12 @@ def metadata(call: Call) -> Answer:
     return Answer(200, {"version": version, "revision": "0123456789a", "kas": kas, "enterprise": enterprise})
 
 
+@route("GET", "/version")
+def version(call: Call) -> Answer:
+    told = metadata(call).body
+    return Answer(200, {name: told[name] for name in ("version", "revision")})
+
+
 @route("GET", "/user")
 def current_user(call: Call) -> Answer:
     return Answer(200, shown_user(call.user or {}))
