@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import fnmatch
+import http.client
 import itertools
 import threading
 from collections.abc import Callable, Iterator
@@ -348,6 +349,11 @@ def server() -> Iterator[str]:
     made.start()
     try:
         host, port = made.get_host_and_port()
+        # Whatever was made in this process before is still there.
+        connection = http.client.HTTPConnection(host, port, timeout=30)
+        connection.request("POST", "/moto-api/reset")
+        assert connection.getresponse().status == 200
+        connection.close()
         yield f"http://{host}:{port}"
     finally:
         made.stop()

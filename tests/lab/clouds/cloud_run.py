@@ -79,8 +79,9 @@ class CloudRun:
     # -- requests
 
     def handle(self, method: str, path: str, query: Mapping[str, str], body: Any) -> tuple[int, dict[str, Any]]:
+        # Whoever waits there must not hold up the others.
+        self.before(method, path)
         with self.lock:
-            self.before(method, path)
             self.log.append((method, path))
             fault = self._fault(method)
             if fault is not None and not fault.after:

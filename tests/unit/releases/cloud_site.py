@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
@@ -71,6 +72,7 @@ class Site:
     got: list[tuple[int, str]] = field(default_factory=list)
     kill_at: int = 0
     requests: int = 0
+    hook: Callable[[], None] = lambda: None
 
     def users(self, *_unused: Any) -> None:
         """Some users come; then the run may die before its request is sent."""
@@ -79,6 +81,7 @@ class Site:
 
     def before(self, method: str, path: str) -> None:
         self.users()
+        self.hook()
         if path.startswith("v2/"):
             self.requests += 1
             if self.requests == self.kill_at:
