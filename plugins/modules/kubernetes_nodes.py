@@ -91,7 +91,7 @@ options:
         type: float
       skip_terminating_after:
         description:
-          - Pods that have been ending for more seconds than this are not waited for.
+          - Pods that are still there so many seconds after their time to end was over are not waited for.
           - For nodes that are gone for good, where nothing can end a pod. All are waited for when not set.
         type: float
 extends_documentation_fragment:
@@ -156,10 +156,8 @@ def adapter():
     return Adapter(
         spec={**connection_spec(), **nodes.spec()},
         desired=nodes.desired,
-        reader=lambda parameters: nodes.Nodes(
-            session.of(parameters), nodes.rules_of(parameters), nodes.states(parameters)
-        ),
-        writer=lambda parameters: nodes.NodesWriter(session.of(parameters), nodes.rules_of(parameters)),
+        reader=lambda parameters: nodes.Nodes(session.of(parameters), nodes.asked(parameters)),
+        writer=lambda parameters: nodes.NodesWriter(session.of(parameters), nodes.asked(parameters)),
         requires=missing_libraries(),
         rules=connection_rules(),
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from .._objects import AdapterError, Change, Current, Desired, Step, Writer
@@ -54,8 +55,23 @@ def spec() -> dict[str, Any]:
     }
 
 
-def rules_of(parameters: Mapping[str, Any]) -> Rules:
-    return Rules(**(parameters.get("drain") or {}))
+@dataclass(frozen=True)
+class Asked:
+    """What the parameters say beside the fields of each node."""
+
+    rules: Rules
+    states: Mapping[str, str]
+    whole: frozenset[tuple[str, str]]
+    """Nodes and parts (labels, taints) that are told whole: what is ours beyond them is to go."""
+
+
+def asked(parameters: Mapping[str, Any]) -> Asked:
+    nodes = parameters["nodes"]
+    return Asked(
+        Rules(**(parameters.get("drain") or {})),
+        {node["name"]: node["state"] for node in nodes},
+        frozenset((node["name"], part) for node in nodes for part in ("labels", "taints") if part in node),
+    )
 
 
 def taint_key(taint: Mapping[str, Any]) -> str:
@@ -124,10 +140,9 @@ class Nodes(ApiReader):
     # A node's pods come and go by themselves.
     volatile = frozenset({"pods"})
 
-    def __init__(self, session: Session, rules: Rules, states: Mapping[str, str]) -> None:
+    def __init__(self, session: Session, asked: Asked) -> None:
         super().__init__(session)
-        self.drain_rules = rules
-        self.states = states
+        self.asked = asked
         self.names: list[str] = []
         self.pods: dict[str, Sorted] = {}
 
@@ -144,7 +159,7 @@ class Nodes(ApiReader):
         going = [
             live["metadata"]["name"]
             for live in rows
-            if live["metadata"]["name"] in wanted and self.states.get(live["metadata"]["name"]) in GONE
+            if live["metadata"]["name"] in wanted and self.asked.states.get(live["metadata"]["name"]) in GONE
         ]
         self.pods.update(zip(going, each(lambda name: pods_on(api, name), going), strict=True))
         for live in rows:
@@ -156,12 +171,12 @@ class Nodes(ApiReader):
         mine = owned(live)
         fields: dict[str, Any] = {"schedulable": not (live.get("spec") or {}).get("unschedulable", False)}
         for part, there in (("labels", labels_of(live)), ("taints", taints_of(live))):
-            named = {*item.fields.get(part, ()), *mine[part]}
+            named = {*item.fields.get(part, ()), *(mine[part] if (item.key, part) in self.asked.whole else ())}
             fields[part] = {key: value for key, value in there.items() if key in named}
         name = live["metadata"]["name"]
         if name in self.pods:
             fields["pods"] = sorted(
-                name_of(pod) for pod in self.pods[name].leaving if not given_up(pod, self.drain_rules)
+                name_of(pod) for pod in self.pods[name].leaving if not given_up(pod, self.asked.rules)
             )
         return Current(name, fields, {"uid": live["metadata"]["uid"]}, str(live["metadata"]["resourceVersion"]))
 
@@ -171,7 +186,7 @@ class Nodes(ApiReader):
                 if item.present:
                     yield self._missing(item.key)
             elif item.key in self.pods:
-                yield from in_the_way(item.key, self.pods[item.key].leaving, self.drain_rules)
+                yield from in_the_way(item.key, self.pods[item.key].leaving, self.asked.rules)
 
     def _missing(self, name: str) -> str:
         there = self.names or [row["metadata"]["name"] for row in self.session.api.listed("/api/v1/nodes")]
@@ -181,8 +196,8 @@ class Nodes(ApiReader):
 
 
 class NodesWriter(Writer):
-    def __init__(self, session: Session, rules: Rules) -> None:
-        self.session, self.rules = session, rules
+    def __init__(self, session: Session, asked: Asked) -> None:
+        self.session, self.asked = session, asked
 
     @property
     def api(self) -> Api:
@@ -194,14 +209,14 @@ class NodesWriter(Writer):
         if body:
             self.api.call("PATCH", f"/api/v1/nodes/{segment(change.key)}", body=body, content=MERGE)
         if draining:
-            Drain(self.api, change.key, self.rules, step).run()
+            Drain(self.api, change.key, self.asked.rules, step).run()
 
     def delete(self, change: Change, step: Step) -> None:
         path = f"/api/v1/nodes/{segment(change.key)}"
         live = self.api.find(path)
         if live is None:
             return
-        Drain(self.api, change.key, self.rules, step).run()
+        Drain(self.api, change.key, self.asked.rules, step).run()
         try:
             self.api.call("DELETE", path, body={"preconditions": {"uid": live["metadata"]["uid"]}})
         except ApiError as error:
@@ -216,11 +231,11 @@ class NodesWriter(Writer):
         about: dict[str, Any] = {}
         books = dict(mine)
         if "labels" in wanted:
-            put, gone, books["labels"] = _moves(wanted["labels"], labels_of(live), mine["labels"])
+            put, gone, books["labels"] = self._moves(change, "labels", labels_of(live), mine)
             if put or gone:
                 metadata["labels"] = {**put, **dict.fromkeys(gone)}
         if "taints" in wanted:
-            put, gone, books["taints"] = _moves(wanted["taints"], taints_of(live), mine["taints"])
+            put, gone, books["taints"] = self._moves(change, "taints", taints_of(live), mine)
             if put or gone:
                 about["taints"] = _taint_rows(live, put, gone)
         notes: dict[str, Any] = {}
@@ -237,15 +252,17 @@ class NodesWriter(Writer):
         metadata["resourceVersion"] = live["metadata"]["resourceVersion"]
         return {"metadata": metadata, "spec": about} if about else {"metadata": metadata}
 
-
-def _moves(
-    wanted: Mapping[str, Any], there: Mapping[str, str], mine: Sequence[str]
-) -> tuple[dict[str, str], list[str], list[str]]:
-    """What to put, what to take away, and what is ours afterwards: never what somebody else had put there the same."""
-    keep = {key: value for key, value in wanted.items() if value is not ABSENT}
-    put = {key: value for key, value in keep.items() if there.get(key) != value}
-    gone = [key for key in there if wanted.get(key) is ABSENT or (key in mine and key not in wanted)]
-    return put, gone, sorted({key for key in keep if key in put or key in mine})
+    def _moves(
+        self, change: Change, part: str, there: Mapping[str, str], books: Mapping[str, Sequence[str]]
+    ) -> tuple[dict[str, str], list[str], list[str]]:
+        """What to put and to take away, and what is ours then: never what somebody else had put there the same."""
+        wanted: Mapping[str, Any] = change.desired.fields[part]
+        mine, whole = books[part], (change.key, part) in self.asked.whole
+        keep = {key: value for key, value in wanted.items() if value is not ABSENT}
+        put = {key: value for key, value in keep.items() if there.get(key) != value}
+        gone = [key for key in there if wanted.get(key) is ABSENT or (whole and key in mine and key not in wanted)]
+        left = mine if not whole else ()
+        return put, gone, sorted({*(key for key in keep if key in put or key in mine), *left} - set(gone))
 
 
 def _taint_rows(live: Live, put: Mapping[str, str], gone: Sequence[str]) -> list[dict[str, Any]]:
@@ -258,10 +275,6 @@ def _taint_rows(live: Live, put: Mapping[str, str], gone: Sequence[str]) -> list
         key, _unused, effect = name.rpartition(":")
         rows.append({"key": key, "effect": effect, **({"value": value} if value else {})})
     return rows
-
-
-def states(parameters: Mapping[str, Any]) -> dict[str, str]:
-    return {node["name"]: node["state"] for node in parameters["nodes"]}
 
 
 INFO: dict[str, Any] = {"names": {"type": "list", "elements": "str"}}
