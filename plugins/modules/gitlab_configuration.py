@@ -417,6 +417,34 @@ options:
       deploy_tokens: *deploy_tokens
       runners: *runners
       state: *removed
+  users:
+    description:
+      - People who shall have an account, known by their name. The token must be an administrator's.
+      - Nobody knows their passwords; they come by single sign-on, or ask for a new password by mail.
+    type: list
+    elements: dict
+    suboptions:
+      name:
+        description: The user's name.
+        type: str
+        required: true
+      full_name:
+        description: The person's name. The user's name when not said.
+        type: str
+      email:
+        description: The address.
+        type: str
+        required: true
+      state:
+        description: Whether the account can be used. None is ever deleted, with it would go what the person made.
+        type: str
+        choices: [present, blocked]
+        default: present
+  settings:
+    description:
+      - Settings of the whole server by the API's own names, such as C(signup_enabled).
+      - The token must be an administrator's. One that the server does not know is refused.
+    type: dict
   runners:
     description: The instance's own runners, known by their description. The token must be an administrator's.
     type: list

@@ -80,6 +80,7 @@ EVERYTHING: dict[str, Any] = {
         }
     ],
     "runners": [{"name": "everywhere"}],
+    "users": [{"name": "linus", "email": "linus@example.org"}], "settings": {"signup_enabled": False},
 }  # fmt: skip
 CHANGED: dict[str, Any] = {
     "groups": [
@@ -100,6 +101,7 @@ CHANGED: dict[str, Any] = {
             "hooks": [], "deploy_keys": [{"title": "y", "key": KEY}], "freeze_periods": [],
         }
     ],
+    "users": [{"name": "linus", "email": "other@example.org", "state": "blocked"}],
 }  # fmt: skip
 
 
@@ -167,7 +169,7 @@ def test_every_field_of_an_answer_is_described(described: dict[str, Any], site: 
     site.done(**EVERYTHING)
     runner = site.world.runners[0]["id"]
     paths = ["/metadata", "/user", "/users", "/groups/cater", "/projects/cater%2Fshop", "/groups/cater/projects"]
-    paths += ["/namespaces/cater", f"/runners/{runner}", "/runners/all", "/deploy_keys"]
+    paths += ["/namespaces/cater", f"/runners/{runner}", "/runners/all", "/deploy_keys", "/application/settings"]
     paths += [
         f"/groups/cater/{name}" for name in ("members", "variables", "hooks", "push_rule", "deploy_tokens", "runners")
     ]

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.socle.platform.plugins.module_utils._reconcile import DesiredError
+from ansible_collections.socle.platform.plugins.module_utils._reconcile import DesiredError, EngineError
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from gitlab_site import Site, running
@@ -321,3 +321,30 @@ def test_two_names_for_one_place_are_refused(site: Site) -> None:
     rows = [{"name": "a b"}, {"name": "a-b"}]
     with pytest.raises(DesiredError, match="set keep"):
         site.plan(**on_group(runners=rows))
+
+
+# The whole server
+
+
+def test_people_get_accounts_before_they_become_members(site: Site) -> None:
+    """Would catch a new server on which nobody can be given anything, and accounts made twice."""
+    users = [{"name": "linus", "full_name": "Linus P.", "email": "linus@cater.example.org"}]
+    wanted: dict[str, Any] = {"users": users, **on_group(members=[{"user": "linus", "access": "maintainer"}])}
+    site.done(**wanted)
+    (row,) = [user for user in site.world.users if user["username"] == "linus"]
+    assert row["name"] == "Linus P." and row["email"] == "linus@cater.example.org"
+    assert [m["id"] for m in site.group("cater").members] == [row["id"]]
+    site.quiet(**wanted)
+    site.done(users=[{**users[0], "state": "blocked"}])
+    assert row["state"] == "blocked"
+    site.done(**wanted)
+    assert row["state"] == "active"
+
+
+def test_the_servers_settings_are_set_and_a_misspelt_one_is_refused(site: Site) -> None:
+    """Would catch sign-up that stays open because the setting was misspelt."""
+    site.done(settings={"signup_enabled": False})
+    assert site.world.application["signup_enabled"] is False
+    site.quiet(settings={"signup_enabled": False})
+    with pytest.raises(EngineError, match="did you mean signup_enabled"):
+        site.plan(settings={"sign_up_enabled": False})

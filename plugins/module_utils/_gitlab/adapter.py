@@ -16,7 +16,7 @@ from .._apply import Result
 from .._diff import FieldChange
 from .._objects import Change, Current, Desired, DesiredError, Plan, Reader, Step, Writer
 from .._secrets.adapter import SPEC
-from . import ci, refs, tokens
+from . import ci, instance, refs, tokens
 from .client import MISSING, Api
 from .containers import GROUP, INSTANCE, PROJECT, VISIBILITY, Containers, fields_of, parent
 from .errors import ApiError
@@ -25,6 +25,8 @@ from .people import People, named
 from .section import STATE, Asked, Do, Item, Ref, Section, Site, Where
 
 SECTIONS: tuple[Section, ...] = (
+    instance.Users(),
+    instance.Settings(),
     ci.Members(),
     refs.ProtectedBranches(),
     refs.ProtectedTags(),
@@ -39,7 +41,7 @@ SECTIONS: tuple[Section, ...] = (
     tokens.Runners(),
 )
 BY_OPTION = {section.option: section for section in SECTIONS}
-PRUNABLE = [section.option for section in SECTIONS if section.option not in ("push_rule",)]
+PRUNABLE = [section.option for section in SECTIONS if section.option not in ("push_rule", "users", "settings")]
 _PATH = re.compile(r"[A-Za-z0-9_.][A-Za-z0-9_.-]*(/[A-Za-z0-9_.][A-Za-z0-9_.-]*)*\Z")
 
 
@@ -48,6 +50,8 @@ def spec() -> dict[str, Any]:
         **connection_spec(),
         "groups": {"type": "list", "elements": "dict", "default": [], "options": _options(GROUP)},
         "projects": {"type": "list", "elements": "dict", "default": [], "options": _options(PROJECT)},
+        "users": {"type": "list", "elements": "dict", "options": dict(BY_OPTION["users"].spec)},
+        "settings": {"type": "dict"},
         "runners": {"type": "list", "elements": "dict", "options": dict(BY_OPTION["runners"].spec)},
         "prune": {"type": "list", "elements": "str", "choices": PRUNABLE, "default": []},
         **SPEC,
@@ -115,7 +119,7 @@ def wanted(parameters: Mapping[str, Any]) -> Wanted:
                 later.append((_key(section, where, one), section, one, where))
     keys = {desired.key for desired in made.desired} | {key for key, *_unused in later}
     for key, section, one, where in later:
-        present = one["state"] == "present"
+        present = one["state"] != "absent"
         made.desired.append(_desired(key, section, one, where, keys) if present else Desired(key, present=False))
         made.refs[key] = Ref(where, section.option, section.name(one))
         missing = section.premium(Asked(where, one)) if present else ""
@@ -131,8 +135,9 @@ def _containers(parameters: Mapping[str, Any]) -> Iterator[tuple[str, Item]]:
     for kind in (GROUP, PROJECT):
         for item in parameters[f"{kind}s"]:
             yield kind, item
-    if "runners" in parameters:
-        yield INSTANCE, {"path": "", "runners": parameters["runners"], "state": "present"}
+    whole = {name: parameters[name] for name in ("users", "settings", "runners") if name in parameters}
+    if whole:
+        yield INSTANCE, {"path": "", "state": "present", **whole}
 
 
 def _key(section: Section, where: Where, item: Item) -> str:
@@ -142,7 +147,10 @@ def _key(section: Section, where: Where, item: Item) -> str:
 def _desired(key: str, section: Section, item: Item, where: Where, keys: set[str]) -> Desired:
     needs = set() if where.kind == INSTANCE else {where.key}
     needs.update(section.needs(Asked(where, item)))
-    entries = section.entries(item) if section.option != "members" else []
+    entries = section.entries(item)
+    needs.update(f"{INSTANCE}: {BY_OPTION['users'].word} {user}" for user in named(entries, "user"))
+    if section.option == "members":
+        entries = []
     needs.update(Where(GROUP, path).key for path in named(entries, "group"))
     # Only a member can be let in.
     homes = [where, *(Where(GROUP, "/".join(where.path.split("/")[:n])) for n in range(1, where.path.count("/") + 1))]
@@ -255,7 +263,10 @@ class GitLabReader(Reader):
         where, option, names = asked
         section = BY_OPTION[option]
         try:
-            rows = section.rows(self.site, where)
+            if isinstance(section, instance.Users):
+                rows = section.ask(self.site, names)
+            else:
+                rows = section.rows(self.site, where)
         except ApiError as error:
             if error.status in (403, 404) and section.premium(Asked(where, _NOTHING)):
                 self.refused.setdefault(f"{section.word}: {error.sentence}", []).append(where.key)
@@ -319,7 +330,8 @@ class GitLabReader(Reader):
             entries = [f"user:{ref.name}"] if ref.section == "members" else _entries(item.fields)
             for entry in entries:
                 kind, _colon, name = entry.partition(":")
-                if people.known(kind, name) is None and Where(GROUP, name).key not in keys:
+                made = Where(GROUP, name).key if kind == "group" else f"{INSTANCE}: {BY_OPTION['users'].word} {name}"
+                if people.known(kind, name) is None and made not in keys:
                     yield f"{item.key}: there is no {kind} {name} on this server; correct the name, or make it first"
 
     def replaces(self, desired: Desired, current: Current, fields: Sequence[FieldChange]) -> str:

@@ -60,7 +60,7 @@ class People:
     def learn(self, users: Iterable[str], groups: Iterable[str]) -> None:
         """Ask for those not known yet, side by side."""
         with self._lock:
-            wanted = [("user", name) for name in sorted(set(users)) if name.lower() not in self._users]
+            wanted = [("user", name) for name in sorted(set(users)) if not self._users.get(name.lower())]
             wanted += [("group", name) for name in sorted(set(groups)) if not self._groups.get(name.lower())]
         self.api.each(self._ask, wanted)
 

@@ -15,6 +15,7 @@ import tomllib
 from ansible.errors import AnsibleFilterError
 from ansible_collections.socle.platform.plugins.filter.gitlab_rb import gitlab_rb
 from ansible_collections.socle.platform.plugins.filter.gitlab_runner_config import gitlab_runner_config
+from ansible_collections.socle.platform.plugins.filter.gitlab_settings import gitlab_settings
 from ansible_collections.socle.platform.plugins.filter.gitlab_upgrade_stops import gitlab_upgrade_stops
 from hypothesis import given
 from hypothesis import strategies as st
@@ -153,3 +154,25 @@ def test_the_way_back_is_refused() -> None:
         gitlab_upgrade_stops("14.9.1", "19.3")
     with pytest.raises(AnsibleFilterError, match="no version"):
         gitlab_upgrade_stops("19.3.1", "latest")
+
+
+def test_a_few_choices_give_the_packages_settings() -> None:
+    """Would catch Let's Encrypt beside a certificate of one's own, and mail over TLS on the wrong port."""
+    base = {"external_url": URL, "email": "ops@example.org"}
+    made = gitlab_settings({}, base)
+    assert made["letsencrypt"] == {"enable": True, "contact_emails": ["ops@example.org"]}
+    assert "ssl_certificate" not in made["nginx"] and made["gitlab_rails"]["smtp_enable"] is False
+    own = gitlab_settings({}, {**base, "own_certificate": True, "registry_url": "https://registry.example.org"})
+    assert own["letsencrypt"] == {"enable": False} and own["nginx"]["ssl_certificate"].startswith("/etc/gitlab/ssl/")
+    assert own["registry_nginx"]["ssl_certificate_key"].endswith(".key")
+    mail = gitlab_settings(
+        {}, {**base, "smtp": {"server": "mail.example.org", "port": 465, "user": "u", "password": "p"}}
+    )
+    assert mail["gitlab_rails"]["smtp_tls"] is True and mail["gitlab_rails"]["smtp_enable_starttls_auto"] is False
+    more = gitlab_settings({"gitlab_rails": {"backup_keep_time": 1}, "puma": {"worker_processes": 2}}, base)
+    assert more["gitlab_rails"]["backup_keep_time"] == 1 and more["gitlab_rails"]["smtp_enable"] is False
+    assert more["puma"] == {"worker_processes": 2}
+    with pytest.raises(AnsibleFilterError, match="write it as"):
+        gitlab_settings({}, {"external_url": "gitlab.example.org"})
+    with pytest.raises(AnsibleFilterError, match="wanted is server"):
+        gitlab_settings({}, {**base, "smtp": {"host": "x"}})

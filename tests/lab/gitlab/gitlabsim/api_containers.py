@@ -63,7 +63,64 @@ def users(call: Call) -> Answer:
     name = call.params.get("username")
     if name:
         rows = [row for row in rows if row["username"].lower() == str(name).lower()]
-    return listed([shown_user(row) for row in rows])
+    hidden = () if call.user and call.user["is_admin"] else ("email",)
+    return listed([{name: v for name, v in shown_user(row).items() if name not in hidden} for row in rows])
+
+
+@route("POST", "/users")
+def create_user(call: Call) -> Answer:
+    admin(call)
+    call.need("username", "name", "email")
+    for name in ("username", "email"):
+        if any(str(row.get(name)).lower() == str(call.params[name]).lower() for row in call.world.users):
+            raise said(409, f"{name.title()} has already been taken")
+    if not any(call.params.get(name) for name in ("password", "reset_password", "force_random_password")):
+        raise bad(
+            "password, reset_password, force_random_password are missing, at least one parameter must be provided"
+        )
+    row = call.world.user(call.params["username"])
+    call.take(row, "name", "email")
+    return Answer(201, shown_user(row))
+
+
+def _account(call: Call) -> dict[str, Any]:
+    admin(call)
+    row = call.world.user_by(int(call.ids["user"]))
+    if row is None:
+        raise missing("User")
+    return row
+
+
+@route("PUT", "/users/:user")
+def change_user(call: Call) -> Answer:
+    row = _account(call)
+    call.take(row, "name", "email")
+    return Answer(200, shown_user(row))
+
+
+@route("POST", "/users/:user/block")
+def block_user(call: Call) -> Answer:
+    _account(call)["state"] = "blocked"
+    return Answer(201, True)
+
+
+@route("POST", "/users/:user/unblock")
+def unblock_user(call: Call) -> Answer:
+    _account(call)["state"] = "active"
+    return Answer(201, True)
+
+
+@route("GET", "/application/settings")
+def settings(call: Call) -> Answer:
+    admin(call)
+    return Answer(200, call.world.application)
+
+
+@route("PUT", "/application/settings")
+def change_settings(call: Call) -> Answer:
+    admin(call)
+    call.take(call.world.application, *call.world.application)
+    return Answer(200, call.world.application)
 
 
 def shown_user(row: dict[str, Any]) -> dict[str, Any]:

@@ -102,7 +102,10 @@ class World:
         self.keys: list[dict[str, Any]] = []
         self.runners: list[dict[str, Any]] = []
         self.jobs: list[dict[str, Any]] = []
-        self.instance_variables: list[dict[str, Any]] = []
+        self.application: dict[str, Any] = {
+            "signup_enabled": True, "default_project_visibility": "private", "require_two_factor_authentication": False,
+            "allow_local_requests_from_web_hooks_and_services": False, "password_authentication_enabled_for_web": True,
+        }  # fmt: skip
         root = self.user("root", admin=True)
         self.token(ADMIN_TOKEN, root)
 
@@ -125,6 +128,7 @@ class World:
         row = {
             "id": self.id(), "username": username, "name": username.title(), "state": "active", "locked": False,
             "avatar_url": None, "web_url": f"https://gitlab.example.org/{username}", "is_admin": admin,
+            "email": f"{username}@example.org",
         }  # fmt: skip
         self.users.append(row)
         return row
