@@ -10,11 +10,14 @@ import http.client
 import json
 import ssl
 import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 from urllib.parse import urlsplit
+
+from . import x509
 
 TIMEOUT = 3.0
 
@@ -51,6 +54,7 @@ class Client:
     def __init__(self, url: str, identity: Identity, timeout: float = TIMEOUT) -> None:
         parts = urlsplit(url)
         self.url = url
+        self._identity = identity
         try:
             context = identity.context()
         except (ssl.SSLError, ValueError, OSError) as error:
@@ -76,7 +80,16 @@ class Client:
             return answer.status, answer.read().decode(errors="replace")
         except (OSError, http.client.HTTPException) as error:
             self._connection.close()
-            raise Unanswered(f"{self.url}: {said(error)}") from None
+            raise Unanswered(f"{self.url}: {self._ended() or said(error)}") from None
+
+    def _ended(self) -> str:
+        """A server that refuses a certificate only closes the connection."""
+        try:
+            leaf = x509.read(x509.der(self._identity.certificate))
+        except ValueError as error:
+            return f"the client certificate cannot be used: {error}"
+        days = (time.time() - leaf.ends) / 86400
+        return f"the client certificate of {leaf.subject} has ended {days:.0f} days ago" if days > 0 else ""
 
     def json(self, method: str, path: str, body: Any = None) -> Any:
         status, text = self.text(method, path, body)

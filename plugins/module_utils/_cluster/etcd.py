@@ -24,7 +24,8 @@ def ask(url: str, identity: Identity, timeout: float = TIMEOUT) -> Etcd:
             status = client.json("POST", "/v3/maintenance/status", {})
             listed = client.json("POST", "/v3/cluster/member/list", {"linearizable": False})
             reason = _unhealthy(client)
-            alarms = _alarms(client)
+            # Without a quorum this question is never answered.
+            alarms = () if reason else _alarms(client)
     except Unanswered as error:
         return Etcd(reason=f"etcd: {error}")
     head = status.get("header", {})
@@ -74,7 +75,10 @@ def is_healthy(url: str, identity: Identity, timeout: float = TIMEOUT) -> bool:
 
 def _unhealthy(client: Client) -> str:
     """Why this member does not commit; empty when it does."""
-    _status, text = client.text("GET", "/health")
+    try:
+        _status, text = client.text("GET", "/health")
+    except Unanswered as error:
+        return f"it does not commit, {error}"
     try:
         told = json.loads(text)
     except ValueError:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from .call import TIMEOUT, Client, Identity, Unanswered
@@ -40,7 +41,11 @@ def ask(url: str, identity: Identity, node: str = "", timeout: float = TIMEOUT) 
                 return Api(reason=f"the API server says {status}: {failed or text.strip()[:200]}"), Cluster()
             version = client.json("GET", "/version").get("gitVersion", "")
             api = Api(ready=True, version=plain(version))
-            return api, Cluster(nodes=_own(client, node)) if node else _cluster(client)
+            try:
+                return api, Cluster(nodes=_own(client, node)) if node else _cluster(client)
+            except Unanswered as error:
+                # An init that was interrupted early has not given the administrator any rights yet.
+                return replace(api, reason=f"API server: {error}"), Cluster()
     except Unanswered as error:
         return Api(reason=f"API server: {error}"), Cluster()
 

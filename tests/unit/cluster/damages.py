@@ -178,6 +178,17 @@ def forget(name: str) -> Callable[[World], None]:
     return change
 
 
+def of_unknown_age(name: str) -> Callable[[World], None]:
+    """Its log cannot be read."""
+
+    def change(world: World) -> None:
+        data = world.machines[name].data
+        assert data
+        data.index = 0
+
+    return change
+
+
 def foreign(name: str) -> Callable[[World], None]:
     return both(
         rebuilt(name),
@@ -223,6 +234,19 @@ CASES: list[Case] = [
     Case("first control plane does not answer", after(deaf), "start_machine"),
     Case("a worker does not answer", after(put("w2", alive=False)), "start_machine"),
     Case("two control planes do not answer", after(put("c2", "c3", alive=False)), "start_machine"),
+    Case(
+        "the first was made anew and the other, which has the cluster, does not answer",
+        after(both(rebuilt("c1"), put("c2", alive=False)), controls=2, workers=0),
+        "start_machine",
+    ),
+    Case("a former member of unknown age", after(both(forget("c2"), of_unknown_age("c2"))), "replace"),
+    Case("a worker was made anew during an upgrade", lambda: _upgrading_with(rebuilt("w1"))),
+    Case(
+        "the Node of a single control plane was deleted before an upgrade",
+        lambda: _single_without_node(),
+        HEALTHY,
+        {"upgrade": True},
+    ),
     Case("no control plane answers", after(put("c1", "c2", "c3", alive=False)), "start_machine"),
     Case("no control plane answers at the first installation", lambda: _dead_before(), "start_machine"),
     Case("a control plane lost its data", after(lose_data("c2"))),
@@ -338,6 +362,18 @@ CASES: list[Case] = [
 def _lacks_and_away(lacking: str, away: str) -> World:
     world = lacks(lacking)()
     world.machines[away].alive = False
+    return world
+
+
+def _upgrading_with(change: Callable[[World], None]) -> World:
+    world = upgrading("c1")()
+    change(world)
+    return world
+
+
+def _single_without_node() -> World:
+    world = World.healthy(1, 1, OLD)
+    del world.nodes["c1"]
     return world
 
 

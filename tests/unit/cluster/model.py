@@ -429,6 +429,8 @@ class World:
 
     def do_join_worker(self, machine: Machine, version: str = "") -> Iterator[None]:
         self.joinable(machine)
+        servers = [m.manifests["kube-apiserver"] for m in self.controls if self.api(m)]
+        self.need(machine.packages <= min(servers), f"kubelet {machine.packages} is newer than {min(servers)}")
         yield
         machine.ca = CA
         yield

@@ -49,7 +49,9 @@ def act(world: World, wanted: dict[str, Any], step: dict[str, Any], kill: int | 
         world.act(step["host"], step["verb"], kill, **step["with"])
 
 
-def settle(world: World, wanted: dict[str, Any], random: Random | None = None, rounds: int = ROUNDS) -> dict[str, Any]:
+def settle(
+    world: World, wanted: dict[str, Any], random: Random | None = None, rounds: int = ROUNDS, backwards: bool = False
+) -> dict[str, Any]:
     """Decide and do, until nothing is left to do or a sentence says why. With `random`, acts die on the way."""
     world.replace = {*wanted["replace"]}
     waited = 0.0
@@ -65,6 +67,8 @@ def settle(world: World, wanted: dict[str, Any], random: Random | None = None, r
         assert sum(step["gate"] in ("restart", "remove") for step in steps) <= 1, f"two control planes at once: {steps}"
         if random:
             random.shuffle(steps)
+        if backwards:
+            steps.reverse()
         for step in steps:
             kill = random.randrange(14) if random and random.random() < 0.3 else None
             act(world, wanted, step, kill)
@@ -86,12 +90,16 @@ def judge(case: Case, world: World, wanted: dict[str, Any], told: dict[str, Any]
         assert "\n" not in told["refusal"]
 
 
+@pytest.mark.parametrize("backwards", [False, True], ids=["in order", "backwards"])
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_every_damage_ends_as_it_should(case: Case) -> None:
-    """Catches a state from which the decision does nothing, does harm, goes in a circle, or gives up too early."""
+def test_every_damage_ends_as_it_should(case: Case, backwards: bool) -> None:
+    """Catches a state from which the decision does nothing, does harm, goes in a circle, or gives up too early.
+
+    What is in a round may be done at once, so it has to work in any order.
+    """
     world = case.make()
     wanted = wanted_of(world, case.wanted)
-    judge(case, world, wanted, settle(world, wanted))
+    judge(case, world, wanted, settle(world, wanted, backwards=backwards))
 
 
 def test_there_are_enough_damages_each_with_its_own_name() -> None:
@@ -157,6 +165,15 @@ class Life(RuleBasedStateMachine):
 
 TestLife = Life.TestCase
 TestLife.settings = settings(max_examples=EXAMPLES, stateful_step_count=12, report_multiple_bugs=False)
+
+
+def test_an_upgrade_does_each_machine_once() -> None:
+    """Catches `kubeadm upgrade apply` on more than one machine, workers before control planes, or two at once."""
+    world = World.healthy(version=OLD)
+    told = settle(world, wanted_of(world, {"upgrade": True}))
+    assert told["converged"]
+    verbs = [act.split()[0] for act in world.acts if act.startswith("upgrade")]
+    assert verbs == ["upgrade_first", *["upgrade_control_plane"] * 2, *["upgrade_worker"] * 2]
 
 
 def test_what_is_converged_gets_no_steps() -> None:
