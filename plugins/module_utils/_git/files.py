@@ -14,11 +14,13 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
-from .._objects import AdapterError, Change, Current, Desired, Reader, Secret, Step, Writer
+from .._objects import AdapterError, Change, Current, Desired, Reader, Step, Writer
+from .._values import Secret
 from .client import REGULAR, Clone, Snapshot, remote
 
 RECORD = ".socle/files.json"
 _SHOWN = 40
+_LARGE = 65536
 
 CONNECTION: dict[str, dict[str, Any]] = {
     "url": {"type": "str", "required": True},
@@ -37,6 +39,13 @@ SPEC: dict[str, dict[str, Any]] = {
     "author": {"type": "str", "default": "Socle <socle@localhost>"},
     "force": {"type": "bool", "default": False},
 }
+
+
+def field(content: str | None) -> str:
+    """What plans and results show of a file: all of it, unless nobody could read that."""
+    if content is None:
+        return "(no text)"
+    return content if len(content) <= _LARGE else f"{len(content.splitlines())} lines, {digest(content)}"
 
 
 def digest(content: str) -> str:
@@ -65,6 +74,7 @@ class Repository:
         self.clone = Clone(remote(parameters, token.reveal() if isinstance(token, Secret) else str(token)))
         self.key = f"{self.clone.remote.shown} ({self.clone.remote.branch})"
         self.force = bool(parameters["force"])
+        self.wanted: dict[str, str] = {str(path): content for path, content in parameters["files"].items()}
         self.commit = ""
         """What this made."""
         self.seen: dict[str, tuple[Snapshot, dict[str, str]]] = {}
@@ -146,7 +156,8 @@ def desired(parameters: Mapping[str, Any], key: str) -> Iterator[Desired]:
         files[str(path)] = content
     if not files:
         raise AdapterError("files: found none, wanted at least one; to take all of ours away, remove the repository")
-    yield Desired(key, {"files": files, "record": digest(recorded_text(files))})
+    shown = {path: field(content) for path, content in files.items()}
+    yield Desired(key, {"files": shown, "record": digest(recorded_text(files))})
 
 
 class Files(Reader):
@@ -157,19 +168,20 @@ class Files(Reader):
         self.repository = repository
 
     def read(self, desired: Sequence[Desired]) -> Iterable[Current]:
-        wanted = desired[0].fields["files"]
+        del desired
+        wanted = self.repository.wanted
         snapshot, recorded = self.repository.look(wanted)
         if not snapshot.commit:
             return
         ours = {*wanted, *recorded}
         found = {path: content for path, content in snapshot.contents.items() if path in ours and path != RECORD}
-        fields: dict[str, Any] = {"files": {path: "" if text is None else text for path, text in found.items()}}
+        fields: dict[str, Any] = {"files": {path: field(text) for path, text in found.items()}}
         fields["record"] = digest(snapshot.contents.get(RECORD) or "")
         yield Current(self.repository.key, fields, revision=snapshot.commit, owned=True)
 
     def check(self, desired: Sequence[Desired], current: Mapping[str, Current]) -> Iterable[str]:
-        del current
-        for clash in self._clashes(desired):
+        del current, desired
+        for clash in self._clashes():
             if self.repository.force and not clash.hard:
                 continue
             yield (
@@ -178,16 +190,16 @@ class Files(Reader):
             )
 
     def warn(self, desired: Sequence[Desired], current: Mapping[str, Current]) -> Iterable[str]:
-        del current
-        for clash in self._clashes(desired):
+        del current, desired
+        for clash in self._clashes():
             if self.repository.force and not clash.hard:
                 yield f"{self.repository.key}: written over, as force says: {clash.sentence()}"
 
-    def _clashes(self, desired: Sequence[Desired]) -> Iterator[Clash]:
+    def _clashes(self) -> Iterator[Clash]:
         if not self.repository.seen:
             return
         snapshot, recorded = list(self.repository.seen.values())[-1]
-        yield from clashes(snapshot, recorded, desired[0].fields["files"])
+        yield from clashes(snapshot, recorded, self.repository.wanted)
 
 
 class FilesWriter(Writer):
@@ -199,14 +211,15 @@ class FilesWriter(Writer):
         self.author = author
 
     def create(self, change: Change, step: Step) -> None:
-        self._write(change, step, "")
+        del change
+        self._write(step, "")
 
     def update(self, change: Change, step: Step) -> None:
-        self._write(change, step, str(change.current.revision) if change.current else "")
+        self._write(step, str(change.current.revision) if change.current else "")
 
-    def _write(self, change: Change, step: Step, revision: str) -> None:
+    def _write(self, step: Step, revision: str) -> None:
         snapshot, recorded = self.repository.seen[revision]
-        wanted: dict[str, str] = change.desired.fields["files"]
+        wanted = self.repository.wanted
         # The branch may have moved since the plan was looked at.
         for clash in clashes(snapshot, recorded, wanted):
             if clash.hard or not self.repository.force:

@@ -15,6 +15,7 @@ from .mapping_clouds import clouds
 from .mapping_kubernetes import kubernetes
 from .mapping_machines import machines
 from .mapping_proxmox import proxmox
+from .mapping_services import services
 from .mapping_storage import storage
 from .platform import Host, Platform, group_name
 
@@ -54,6 +55,7 @@ def inventory(platform: Platform, file: str) -> Inventory:
         storage,
         kubernetes,
         clouds,
+        services,
     ):
         build(platform, made)
     return made

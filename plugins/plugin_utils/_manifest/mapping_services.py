@@ -14,20 +14,14 @@ from .platform import Platform
 if TYPE_CHECKING:
     from .mapping import Inventory
 
-GROUP = "platform"
-HOST = "platform-services"
 # Read where they are used, from the secrets backend: the repository never learns them.
 _SECRET = frozenset({"dns_token", "webhook", "token"})
 
 
 def services(platform: Platform, made: Inventory) -> None:
-    """One host of its own: it stands for all clusters, and nothing is connected to."""
-    clusters = clusters_of(platform)
-    if not clusters:
-        return
-    made.group(GROUP, variables={f"platform_repository_{key}": value for key, value in whole(platform).items()})
-    made.members[GROUP].append(HOST)
-    made.hosts[HOST] = {"ansible_connection": "local", "ansible_host": "localhost"}
+    """On all hosts, and so on the machine that runs Ansible: nothing else is connected to."""
+    if clusters_of(platform):
+        made.everywhere |= {f"platform_repository_{key}": value for key, value in whole(platform).items()}
 
 
 def whole(platform: Platform) -> dict[str, Any]:
@@ -104,7 +98,10 @@ def _services(platform: Platform, cluster: str) -> list[tuple[str, dict[str, Any
     for service in type(manifest.services).model_fields:
         section = getattr(manifest.services, service)
         if section is not None and (not section.on or cluster in section.on):
-            found.append((service, _settings(section)))
+            settings = _settings(section)
+            if getattr(section, "webhook", None) is not None:
+                settings["webhook"] = True
+            found.append((service, settings))
     for service in ("sonarqube", "spinnaker"):
         section = getattr(manifest.delivery, service)
         carrier = section and (section.on or next(iter(_homes(platform)), None))

@@ -97,7 +97,7 @@ def _config(name: str, data: dict[str, str]) -> Object:
 
 def high(platform: Platform) -> bool:
     """Whether three nodes carry it: the released manifests for that have copies of everything."""
-    return platform.home.setting("argocd", "size", "standard") == "ha"
+    return bool(platform.home.setting("argocd", "size", "standard") == "ha")
 
 
 def _network() -> list[Object]:

@@ -101,8 +101,22 @@ class Platform:
 _OF_CLUSTER = ("server", "pool", "shared_path", "region", "project", "volumes", "mode")
 
 
+def plain(value: Any) -> Any:
+    """Nothing but Python's own types: values that come from Ansible remember where they come from."""
+    if isinstance(value, Mapping):
+        return {plain(key): plain(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    if isinstance(value, str):
+        return value.encode().decode()
+    if isinstance(value, int) and not isinstance(value, bool):
+        return int(value)
+    return value
+
+
 def platform(given: Mapping[str, Any]) -> Platform:
     """Of the role's variables."""
+    given = plain(given)
     clusters = {name: _cluster(str(name), dict(row), given) for name, row in given.get("clusters", {}).items()}
     homes = [name for name, cluster in clusters.items() if cluster.home]
     if clusters and len(homes) != 1:

@@ -146,3 +146,10 @@ def test_renovate_reads_every_version() -> None:
             assert (row["datasource"], row["registryUrl"], row["depName"]) == ("helm", repository, made.source.chart)
         else:
             assert row["datasource"].startswith("github-") and row["depName"] in repository
+
+
+def test_argo_cds_version_is_said_once() -> None:
+    """Would catch a release raised in one of the two places only."""
+    defaults = yaml.safe_load((ROOT / "roles/platform_repository/defaults/main.yml").read_text())
+    versions = yaml.safe_load((HERE / "versions.yml").read_text())
+    assert defaults["platform_repository_argocd_version"] == versions["argocd"]
