@@ -29,6 +29,12 @@ def foundation(namespaces: Mapping[str, str]) -> Iterator[Object]:
             "globalDefault": False,
             "description": why,
         }
+    for space in spaces(namespaces):
+        yield space
+        yield from closed(space["metadata"]["name"])
+
+
+def spaces(namespaces: Mapping[str, str]) -> Iterator[Object]:
     for name, level in namespaces.items():
         if name == OPEN:
             continue
@@ -40,4 +46,3 @@ def foundation(namespaces: Mapping[str, str]) -> Iterator[Object]:
             "kind": "Namespace",
             "metadata": {"name": name, "labels": labels, "annotations": keep},
         }
-        yield from closed(name)

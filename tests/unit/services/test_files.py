@@ -189,3 +189,52 @@ def test_sizes_differ_where_they_are_said_to(charts: Any) -> None:
         "filebeat",
         "openbao",
     }
+
+
+@pytest.mark.skipif(shutil.which("kubectl") is None, reason="kubectl is not here")
+def test_the_first_installation_is_what_the_kustomization_builds(
+    whole: platform.Platform, written: dict[str, str], tmp_path: Path
+) -> None:
+    """Would catch an Argo CD that finds itself different from Git at its first look."""
+    from ansible_collections.socle.platform.plugins.plugin_utils._services.install import built
+
+    names = ("argocd-cm", "argocd-rbac-cm", "argocd-cmd-params-cm")
+    released: list[dict[str, Any]] = [
+        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "labels": {"a": "b"}}} for name in names
+    ]
+    released[0]["data"] = {"kept": "yes", "url": "of the release"}
+    released.append({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "argocd-server"}})
+    role = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": {"name": "argocd-server"}}
+    text = yaml.safe_dump_all([*released, {**role, "rules": []}])
+    for path, content in {**written, "bootstrap/install.yaml": text}.items():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(content)
+    done = subprocess.run(
+        ["kubectl", "kustomize", "bootstrap"], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    theirs = {(i["kind"], i["metadata"]["name"]): i for i in _documents(done.stdout)}
+    ours = {(i["kind"], i["metadata"]["name"]): i for i in built(whole, text)}
+    assert ours == theirs
+
+
+def test_secrets_are_whole_and_come_from_the_backend() -> None:
+    """Would catch a Secret that a service is given by name, and that nobody makes."""
+    from ansible_collections.socle.platform.plugins.plugin_utils._services import secrets
+
+    whole = platform.platform(_given()["catalogue"])
+    cluster = whole.clusters["kubeadm"]
+    asked: list[tuple[str, str]] = []
+
+    def lookup(reference: str, kind: str) -> str:
+        asked.append((reference, kind))
+        return "value"
+
+    made = secrets.filled(whole, cluster, lookup, {"access_key": "a", "secret_key": "s"})
+    names = {(item["metadata"]["namespace"], item["metadata"]["name"]) for item in made}
+    assert ("monitoring", "grafana-admin") in names and ("velero", "velero-bucket") in names
+    assert ("services/grafana#password", "password") in asked
+    text = "".join(files(whole).values())
+    for space, name in names:
+        assert name in text, f"{space}/{name} is made and used by nobody"
+    with pytest.raises(declaration.CatalogueError, match="access_key is not known"):
+        secrets.filled(whole, cluster, lookup, {})
