@@ -24,7 +24,8 @@ def clouds(platform: Platform, made: Inventory) -> None:
     """A host for each cloud, in `clouds` and `clouds_<kind>`."""
     if not platform.manifest.clouds:
         return
-    made.group("clouds", variables={"clouds_work_dir": work_dir(platform)})
+    shared = {"clouds_work_dir": work_dir(platform), "clouds_platform": platform.manifest.platform.name}
+    made.group("clouds", variables=shared)
     for name, cloud in platform.manifest.clouds.items():
         group = group_name(f"clouds_{cloud.kind}")
         made.group(group, "clouds")
