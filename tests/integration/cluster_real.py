@@ -172,7 +172,8 @@ class Site:
                 "localAPIEndpoint: {advertiseAddress: 192.0.2.11}\n"
                 f"nodeRegistration: {{name: {control.name}, criSocket: 'unix:///run/none.sock'}}",
                 "apiVersion: kubeadm.k8s.io/v1beta4\nkind: ClusterConfiguration\n"
-                f"kubernetesVersion: v{VERSION}\ncertificatesDir: {control.pki}\n"
+                # Keys of the default kind take seconds each on a machine that is busy.
+                f"encryptionAlgorithm: ECDSA-P256\nkubernetesVersion: v{VERSION}\ncertificatesDir: {control.pki}\n"
                 f"controlPlaneEndpoint: '{control.address}:{control.api}'\n"
                 f"apiServer: {{certSANs: {sans}}}\n"
                 f"etcd: {{local: {{serverCertSANs: {sans}, peerCertSANs: {sans}}}}}",

@@ -11,6 +11,7 @@ import json
 import ssl
 import tempfile
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -90,6 +91,18 @@ class Client:
             return f"the client certificate cannot be used: {error}"
         days = (time.time() - leaf.ends) / 86400
         return f"the client certificate of {leaf.subject} has ended {days:.0f} days ago" if days > 0 else ""
+
+    def lines(self, method: str, path: str, body: Any) -> Iterator[bytes]:
+        """An answer that comes line by line, however long it is."""
+        try:
+            self._connection.request(method, path, json.dumps(body), {"Content-Type": "application/json"})
+            answer = self._connection.getresponse()
+            if answer.status >= 300:
+                raise Unanswered(f"{self.url}{path}: {answer.status}", answer.status)
+            while line := answer.readline():
+                yield line
+        except (OSError, http.client.HTTPException) as error:
+            raise Unanswered(f"{self.url}: {self._ended() or said(error)}") from None
 
     def json(self, method: str, path: str, body: Any = None) -> Any:
         status, text = self.text(method, path, body)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from .._wait import Deadline, Progress
+from .backup import Order, take
 from .decide import decide
 from .gate import View
 from .live import door, remove_member, wait_open
@@ -63,6 +64,31 @@ MEMBER: dict[str, dict[str, Any]] = {
     **_PLACES,
 }
 
+SNAPSHOT: dict[str, dict[str, Any]] = {
+    "folder": {"type": "path", "default": "/var/backups/etcd"},
+    "recipient": {"type": "str", "default": ""},
+    "files": {"type": "list", "elements": "path", "default": []},
+    "keep": {"type": "int", "default": 0},
+    "keep_days": {"type": "float", "default": 0.0},
+    "fresh": {"type": "float", "default": 0.0},
+    **_PLACES,
+}
+
+
+def snapshot(parameters: Mapping[str, Any], check_mode: bool, progress: Progress) -> dict[str, Any]:
+    """A snapshot of the etcd on this machine."""
+    order = Order(
+        Path(parameters["folder"]),
+        parameters["recipient"],
+        tuple(Path(path) for path in parameters["files"]),
+        parameters["keep"],
+        parameters["keep_days"],
+        parameters["fresh"],
+    )
+    progress.waiting("a snapshot of etcd", "it is being read", 0.0)
+    taken = asdict(take(places(parameters), order, dry=check_mode))
+    return {"changed": taken.pop("made"), **taken, "pruned": list(taken["pruned"])}
+
 
 def state(parameters: Mapping[str, Any]) -> dict[str, Any]:
     """What this machine tells."""
@@ -107,4 +133,16 @@ def next_steps(parameters: Mapping[str, Any]) -> dict[str, Any]:
     return decide(states, parse(Wanted, parameters)).as_dict()
 
 
-__all__ = ["GATE", "MEMBER", "NEXT", "STATE", "gate", "next_steps", "places", "state", "without_member"]
+__all__ = [
+    "GATE",
+    "MEMBER",
+    "NEXT",
+    "SNAPSHOT",
+    "STATE",
+    "gate",
+    "next_steps",
+    "places",
+    "snapshot",
+    "state",
+    "without_member",
+]

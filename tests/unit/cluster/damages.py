@@ -231,6 +231,11 @@ CASES: list[Case] = [
     *killed("reset of a rebuilt machine", after(forget("c3")), "c3", "reset_leftovers", 3),
     Case("second control plane does not answer", after(put("c2", alive=False)), "start_machine"),
     Case("one has not joined, another does not answer", lambda: _lacks_and_away("c3", "c2"), "start_machine"),
+    Case(
+        "a fourth one is to join while another is away",
+        after(both(forget("c4"), rebuilt("c4"), no_node("c4"), put("c2", alive=False)), controls=4),
+        "start_machine",
+    ),
     Case("first control plane does not answer", after(deaf), "start_machine"),
     Case("a worker does not answer", after(put("w2", alive=False)), "start_machine"),
     Case("two control planes do not answer", after(put("c2", "c3", alive=False)), "start_machine"),
