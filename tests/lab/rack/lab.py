@@ -44,7 +44,9 @@ class Lab:
         self._output = output or sys.stderr
 
     def tell(self, text: str) -> None:
-        print(text, file=self._output, flush=True)
+        # Whoever listened may have gone, as after an interrupted test; what is under way goes on.
+        with contextlib.suppress(ValueError, OSError):
+            print(text, file=self._output, flush=True)
 
     @contextmanager
     def step(self, text: str) -> Iterator[None]:
