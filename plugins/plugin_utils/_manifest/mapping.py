@@ -12,6 +12,7 @@ from typing import Any
 from .base import Section, mebibytes
 from .mapping_access import access
 from .mapping_clouds import clouds
+from .mapping_delivery import delivery
 from .mapping_kubernetes import kubernetes
 from .mapping_machines import machines
 from .mapping_proxmox import proxmox
@@ -54,6 +55,7 @@ def inventory(platform: Platform, file: str) -> Inventory:
         access,
         storage,
         kubernetes,
+        delivery,
         clouds,
         services,
     ):

@@ -39,6 +39,11 @@ class GitLab(Section):
         default="pipelines",
         description="The protected project that keeps pipeline definitions, outside of the apps' repositories.",
     )
+    premium: bool = Field(
+        default=False,
+        description="Whether it has a Premium licence: approvals are then guarded by GitLab itself, and otherwise by "
+        "branches, tags and jobs that are started by hand.",
+    )
     registry: bool = Field(default=True, description="Its container registry.")
     smtp: Smtp | None = Field(default=None, description="How it sends mail.")
 
