@@ -13,6 +13,7 @@ from .picture import AUTHORITIES, Picture
 from .proposals import Problem, Proposal
 from .state import State
 from .steps import JOIN, OPEN, Decision, Step, Wanted
+from .versions import number
 
 # Beside a gated step nothing else that touches a control plane; joins alone go together, etcd takes one at a time.
 CRITICAL = frozenset({"move_leader", "renew_certificates", "rewrite_files", "finish_init", "remove_worker"})
@@ -84,6 +85,10 @@ def _critical(step: Step) -> bool:
 
 def _insane(picture: Picture) -> Iterator[Problem]:
     wanted = picture.wanted
+    if not number(wanted.version)[0]:
+        yield Problem(
+            f"version {wanted.version!r} cannot be compared: wanted is one like 1.36.3, with all three parts", "repair"
+        )
     left = [name for name in wanted.control_planes if name not in wanted.remove]
     if not left:
         yield Problem("no control plane would be left: name one that stays in the manifest", "remove")

@@ -9,7 +9,8 @@ from __future__ import annotations
 from .state import State
 from .versions import plain
 
-OURS = ("kubeadm", "kubelet", "kubectl")
+# kubectl is for people: a site may leave it out.
+OURS = ("kubeadm", "kubelet")
 
 
 def lacking(state: State, version: str) -> list[str]:
