@@ -102,7 +102,8 @@ def whole_catalogue(of: SimpleNamespace) -> dict[str, Any]:
 
 
 def dumped(value: Any) -> str:
-    return yaml.safe_dump(value, sort_keys=False, width=120, allow_unicode=True)
+    fast = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+    return yaml.dump(value, Dumper=fast, sort_keys=False, width=120, allow_unicode=True)
 
 
 def export(of: SimpleNamespace, inventory: str, given: dict[str, Any], out: Path) -> list[dict[str, Any]]:

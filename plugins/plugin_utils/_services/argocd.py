@@ -6,10 +6,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import base64
+import json
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from .declaration import Declaration, Source
+from .declaration import CatalogueError, Declaration, Source
 from .platform import Cluster, Platform
 from .services import Service
 
@@ -242,3 +244,36 @@ def environment(platform: Platform, name: str, cluster: Cluster) -> Iterator[Obj
             "template": template,
         },
     }
+
+
+def credentials(
+    platform: Platform,
+    repository: Mapping[str, str],
+    clusters: Mapping[str, Mapping[str, Any]],
+    oidc_secret: str = "",
+) -> Iterator[Object]:
+    """Secrets that Argo CD itself reads: for the repository, other clusters, and who knows people."""
+    labels = {"argocd.argoproj.io/secret-type": "repository"}
+    told = {key: value for key, value in repository.items() if value}
+    if told:
+        made = _object("v1", "Secret", "repository-platform", labels=labels)
+        yield {**made, "type": "Opaque", "data": _encoded({"type": "git", "url": platform.repository, **told})}
+    for name, reached in sorted(clusters.items()):
+        unknown = sorted(set(reached) - {"server", "token", "ca_data"})
+        if unknown or "server" not in reached or "token" not in reached:
+            raise CatalogueError(
+                f"clusters.{name}: found {', '.join(sorted(reached)) or 'nothing'}, wanted server, token and ca_data"
+            )
+        config: Object = {"bearerToken": reached["token"], "tlsClientConfig": {"insecure": False}}
+        if reached.get("ca_data"):
+            config["tlsClientConfig"]["caData"] = reached["ca_data"]
+        made = _object("v1", "Secret", f"cluster-{name}", labels={"argocd.argoproj.io/secret-type": "cluster"})
+        data = {"name": name, "server": reached["server"], "config": json.dumps(config)}
+        yield {**made, "type": "Opaque", "data": _encoded(data)}
+    if oidc_secret:
+        made = _object("v1", "Secret", "argocd-oidc", labels={"app.kubernetes.io/part-of": "argocd"})
+        yield {**made, "type": "Opaque", "data": _encoded({"client_secret": oidc_secret})}
+
+
+def _encoded(data: Mapping[str, str]) -> Object:
+    return {key: base64.b64encode(str(value).encode()).decode() for key, value in data.items()}
