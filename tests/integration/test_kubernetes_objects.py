@@ -88,6 +88,23 @@ def test_fields_of_others_stay_and_ours_go_when_they_are_not_asked_for_any_more(
     assert data_of(cluster, space, "shared") == {"ours": "3", "theirs": "2"}
 
 
+def test_a_whole_part_that_is_not_asked_for_any_more_goes(cluster: Cluster, space: str) -> None:
+    """Would catch a removal that is not seen because nothing is left beside it to compare."""
+    objects(cluster, configmap("c", space, a="1"))
+    result = objects(cluster, configmap("c", space))
+    assert paths(result, f"ConfigMap {space}/c") == {"data": ({"a": "1"}, "(absent)")}
+    assert data_of(cluster, space, "c") is None
+    high = {"apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass", "metadata": {"name": space}, "value": 7}
+    objects(cluster, {**high, "description": "words"})
+    result = objects(cluster, high)
+    assert paths(result, f"PriorityClass.scheduling.k8s.io {space}") == {
+        "managed_by": ("socle, with description", "socle")
+    }
+    assert "description" not in cluster.get(f"/apis/scheduling.k8s.io/v1/priorityclasses/{space}")
+    assert not objects(cluster, high)["changed"]
+    objects(cluster, high, state="absent")
+
+
 def test_a_conflict_names_the_manager_and_the_fields_and_force_takes_over(cluster: Cluster, space: str) -> None:
     """Would catch a conflict that is overwritten in silence, or told without who and what."""
     path = f"/apis/apps/v1/namespaces/{space}/deployments/web"

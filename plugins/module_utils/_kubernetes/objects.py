@@ -104,7 +104,7 @@ class Work:
         before = needs(made)
         present = parameters["state"] == "present"
         for manifest in made:
-            fields = {OURS: self.manager, **shown.fields(manifest.body)} if present else {}
+            fields = {OURS: self.manager, **shown.whole(manifest.body)} if present else {}
             yield Desired(manifest.key, fields, before[manifest.key], present=present)
 
     def resource(self, manifest: Manifest) -> Resource | None:
@@ -216,6 +216,9 @@ class Objects(ApiReader):
         then = shown.fields(after)
         fields = shown.before(wanted, now, then)
         moved = _books(live, manager) != _books(after, manager)
+        gone = sorted(set(now) - set(then) - set(wanted))
+        if gone:
+            return {OURS: f"{manager}, with {', '.join(gone)}", **fields}
         if fields != wanted:
             return {OURS: manager, **fields}
         if now != then or _order(live) != _order(after):

@@ -23,6 +23,11 @@ IDENTITY = frozenset(("apiVersion", "kind"))
 VOLATILE = frozenset(
     ("name", "namespace", "managedFields", "resourceVersion", "generation", "uid", "creationTimestamp", "selfLink")
 )
+# What objects consist of. Of others, only that they go is told.
+PARTS = (
+    "metadata", "spec", "data", "binaryData", "immutable", "rules", "subjects", "aggregationRule", "webhooks",
+    "secrets", "imagePullSecrets", "automountServiceAccountToken", "parameters", "template", "provisioner", "value",
+)  # fmt: skip
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
 
@@ -48,6 +53,12 @@ def fields(body: Mapping[str, Any], *, status: bool = False) -> dict[str, Any]:
     if secret:
         hide(shown)
     return shown
+
+
+def whole(body: Mapping[str, Any]) -> dict[str, Any]:
+    """A wanted object with what it does not have said aloud: the engine sees what is too much inside of fields only."""
+    made = fields(body)
+    return {**made, **{name: ABSENT for name in PARTS if name not in made}}
 
 
 def hide(shown: dict[str, Any]) -> None:

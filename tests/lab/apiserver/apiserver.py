@@ -114,10 +114,10 @@ class Cluster:
 
     folder: Path
     host: str
-    authority: Authority
-    admin: Pair
-    token: str
-    processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    authority: Authority = field(repr=False)
+    admin: Pair = field(repr=False)
+    token: str = field(repr=False)
+    processes: list[subprocess.Popen[bytes]] = field(default_factory=list, repr=False)
     _read: int = 0
 
     @property

@@ -58,7 +58,7 @@ def paths(result: dict[str, Any], key: str) -> dict[str, tuple[Any, Any]]:
 
 def configmap(name: str, namespace: str = "", **data: str) -> dict[str, Any]:
     metadata = {"name": name, **({"namespace": namespace} if namespace else {})}
-    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, **({"data": data} if data else {})}
 
 
 def deployment(name: str, namespace: str, replicas: int = 1, image: str = "web:1", **container: Any) -> dict[str, Any]:
