@@ -24,7 +24,7 @@ options:
   purpose:
     description: Which files.
     type: str
-    choices: [init, join, join_control_plane, control_plane]
+    choices: [init, join, join_control_plane, upgrade, control_plane]
     required: true
   token:
     description: What C(kubeadm token create --print-join-command) printed, for C(join) and C(join_control_plane).
@@ -88,11 +88,13 @@ def kubeadm_files(
 def _files(choices: Mapping[str, t.Any], purpose: str, token: str, uploaded: str) -> dict[str, list[dict[str, t.Any]]]:
     if purpose == "init":
         return {"init.yaml": _kubeadm.init(choices)}
+    if purpose == "upgrade":
+        return {"upgrade.yaml": _kubeadm.upgrade(choices)}
     if purpose in ("join", "join_control_plane"):
         ticket = _kubeadm.ticket(token, uploaded)
         return {"join.yaml": _kubeadm.join(choices, ticket, control_plane=purpose == "join_control_plane")}
     if purpose != "control_plane":
-        known = "init, join, join_control_plane and control_plane"
+        known = "init, join, join_control_plane, upgrade and control_plane"
         raise _kubeadm.KubeadmError(f"there are no files for {purpose!r}; there are those for {known}")
     security = choices.get("pod_security") or {}
     found = {

@@ -115,6 +115,20 @@ def join(choices: Mapping[str, Any], ticket: Mapping[str, Any], *, control_plane
     return [found]
 
 
+def upgrade(choices: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The document of an upgrade, on any node."""
+    ignored = {"ignorePreflightErrors": list(choices["ignored"])} if choices.get("ignored") else {}
+    version = {"kubernetesVersion": f"v{choices['version'].removeprefix('v')}"}
+    return [
+        {
+            "apiVersion": API,
+            "kind": "UpgradeConfiguration",
+            "apply": {**version, **ignored, "etcdUpgrade": True, "certificateRenewal": True},
+            "node": {**ignored, "etcdUpgrade": True, "certificateRenewal": True},
+        }
+    ]
+
+
 def registration(choices: Mapping[str, Any]) -> dict[str, Any]:
     """How a node comes into the cluster."""
     found: dict[str, Any] = {
