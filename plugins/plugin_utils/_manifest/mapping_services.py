@@ -22,6 +22,24 @@ def services(platform: Platform, made: Inventory) -> None:
     """On all hosts, and so on the machine that runs Ansible: nothing else is connected to."""
     if clusters_of(platform):
         made.everywhere |= {f"platform_repository_{key}": value for key, value in whole(platform).items()}
+        made.everywhere |= _looked_up(platform)
+
+
+def _looked_up(platform: Platform) -> dict[str, Any]:
+    """Secrets, still by reference: read where a task uses them, and put nowhere but where they belong."""
+    manifest = platform.manifest
+    services, backups = manifest.services, manifest.backups
+    told = {
+        "access_key": backups and backups.access_key,
+        "secret_key": backups and backups.secret_key,
+        "dns_token": services.certificates and services.certificates.dns_token,
+        "webhook": services.monitoring and services.monitoring.webhook,
+    }
+    values = {key: value for key, value in told.items() if value is not None}
+    made: dict[str, Any] = {"argocd_values": values} if values else {}
+    if services.argocd is not None and services.argocd.token is not None:
+        made["platform_repository_token"] = services.argocd.token
+    return made
 
 
 def whole(platform: Platform) -> dict[str, Any]:
@@ -38,6 +56,8 @@ def whole(platform: Platform) -> dict[str, Any]:
     }
     if argocd is not None and argocd.repository is not None:
         made["repository"] = argocd.repository
+    if manifest.mirror is not None and manifest.mirror.charts is not None:
+        made["charts"] = manifest.mirror.charts
     if manifest.backups is not None:
         kept = ("to", "bucket", "endpoint", "region", "path", "every", "keep")
         made["backups"] = {key: value for key in kept if (value := getattr(manifest.backups, key)) is not None}
