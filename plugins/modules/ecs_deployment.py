@@ -12,12 +12,13 @@ version_added: 0.1.0
 author:
   - The Socle authors (@socle-platform)
 description:
-  - Starts a new version in a second service beside the old one, reached by the test rule; checks it; moves the users
-    all at once or in steps by the weights of two target groups; watches it; takes it back when it fails or an alarm
-    rings.
-  - At the end the service itself gets the new version while nobody looks, users come home, and the second one stops.
-  - It works with any Application Load Balancer that has a rule for users and a rule for tests over the same two target
-    groups, as role C(ecs) makes them with C(ecs_strategy=ROLLING).
+  - Starts a new version beside the old one, reached by the test rule; checks it; moves the users all at once or in steps;
+    watches it; takes it back when it fails or an alarm rings.
+  - A service whose deployments are C(ROLLING) is released by the weights of two target groups. The new version runs in a
+    second service; at the end the service itself gets it while nobody looks, users come home, and the second one stops.
+    That works with any Application Load Balancer that has a rule for users and a rule for tests over two target groups.
+  - A service whose deployments are C(BLUE_GREEN), C(CANARY) or C(LINEAR) is moved by ECS itself, by its own steps. The
+    release holds it at a pause before the first user, and watches it from there on.
   - How far a release is, is read from AWS. A run that dies anywhere is continued by the next one.
 options:
   cluster:
@@ -76,7 +77,7 @@ options:
       steps:
         description:
           - Shares of the users, in percent, that get the new version on the way to all, as in V([5, 25]).
-          - All at once when empty.
+          - All at once when empty. Where ECS moves users itself, its own steps count.
         type: list
         elements: int
         default: []

@@ -56,6 +56,7 @@ class _Driver:
         self.times = 0
         self.rejected = ""
         self.coming: float | None = None
+        self.watcher: checks.Watcher | None = None
 
     def run(self) -> Stand:
         pauses = Backoff().pauses()
@@ -96,7 +97,22 @@ class _Driver:
             self.after_rejection(stand)
         self.patience(stand)
         step = machine.decide(stand, self.wish, self.seen)
-        return Waiting(step.cause) if isinstance(step, machine.Wait) else (stand, step)
+        if not isinstance(step, machine.Wait):
+            return stand, step
+        wrong = self.watched(stand)
+        if wrong:
+            self.seen.failing = wrong
+            return stand, machine.Reject(wrong)
+        return Waiting(step.cause)
+
+    def watched(self, stand: Stand) -> str:
+        """What is wrong while the cloud itself moves users."""
+        users = stand.record.phase is Phase.OPEN and stand.new is not None and stand.new.percent > 0
+        if not users or self.wish.aim is Aim.ROLLED_BACK:
+            self.watcher = None
+            return ""
+        self.watcher = self.watcher or checks.Watcher(self.port, self.limits, self.deadline.clock, self.look)
+        return self.watcher.wrong(stand)
 
     def patience(self, stand: Stand) -> None:
         """A version that never gets ready must not hold up its release for ever."""

@@ -12,7 +12,6 @@ autoscaling, is what is left, and Terraform finds what it knows. The record is i
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -20,7 +19,8 @@ from typing import Any
 from .._objects import AdapterError
 from . import ecs_tasks
 from .amazon import Amazon
-from .ecs_balancer import FULL, Balancer, metric_name
+from .ecs_balancer import FULL, Balancer
+from .ecs_watch import alarms_of, rate_of, ringing
 from .model import Health, Phase, Rate, Record, Stale, Stand, Version, Wish, there
 
 
@@ -99,7 +99,6 @@ class Ecs:
                 f"{self.what}: it is not there ({missing})", "make it first (playbooks/clouds.yml), or correct its name"
             )
         home = services[self.service]
-        _must_be_ours(self.what, home)
         self.balancer.read(home)
         balancing = self.balancer.known
         self.home = _place(names[0], balancing.home, home)
@@ -271,46 +270,12 @@ class Ecs:
     # -- what users got
 
     def rate(self, stand: Stand, seconds: float) -> Rate | None:
-        end = time.time()
-        dimensions = [
-            {"Name": "LoadBalancer", "Value": metric_name(self.balancer.known.balancer, "loadbalancer/")},
-            {"Name": "TargetGroup", "Value": metric_name(self.balancer.known.guest, "")},
-        ]
-        queries = [
-            {
-                "Id": key,
-                "MetricStat": {
-                    "Metric": {"Namespace": "AWS/ApplicationELB", "MetricName": name, "Dimensions": dimensions},
-                    "Period": 60,
-                    "Stat": "Sum",
-                },
-            }
-            for key, name in (("answers", "RequestCount"), ("errors", "HTTPCode_Target_5XX_Count"))
-        ]
-        # The same target group had other versions before.
-        start = max(end - seconds, ecs_tasks.moment(stand.record.at))
-        found = self.amazon.call(
-            "cloudwatch", "get_metric_data", f"metrics of {self.what}",
-            MetricDataQueries=queries, StartTime=start, EndTime=end + 1,
-        )  # fmt: skip
-        sums = {one["Id"]: int(sum(one["Values"])) for one in found["MetricDataResults"]}
-        return Rate(sums.get("answers", 0), sums.get("errors", 0))
+        known = self.balancer.known
+        return rate_of(self.amazon, self.what, known.balancer, known.guest, stand.record.at, seconds)
 
     def alarms(self, stand: Stand) -> Sequence[str]:
         del stand
-        names = list(self.alarm_names) or _alarms_of(self.home.found or {})
-        if not names:
-            return ()
-        found = self.amazon.call("cloudwatch", "describe_alarms", f"alarms of {self.what}", AlarmNames=names)
-        known = {one["AlarmName"]: one for one in [*found.get("MetricAlarms", []), *found.get("CompositeAlarms", [])]}
-        missing = sorted(set(names) - set(known))
-        if missing:
-            raise AdapterError(f"{self.what}: there is no alarm {', '.join(missing)}", "correct alarms")
-        return [
-            f"{name}{_after(str(one.get('StateReason') or ''))}"
-            for name, one in sorted(known.items())
-            if one.get("StateValue") == "ALARM"
-        ]
+        return ringing(self.amazon, self.what, list(self.alarm_names) or alarms_of(self.home.found or {}))
 
 
 def _place(name: str, group: str, found: Mapping[str, Any] | None) -> Place:
@@ -334,22 +299,6 @@ def _place(name: str, group: str, found: Mapping[str, Any] | None) -> Place:
         said=str(events[0].get("message") or "") if events else "",
         found=found,
     )
-
-
-def _must_be_ours(what: str, home: Mapping[str, Any]) -> None:
-    """Two that move the same weights would undo each other's work."""
-    strategy = (home.get("deploymentConfiguration") or {}).get("strategy", "ROLLING")
-    controller = (home.get("deploymentController") or {}).get("type", "ECS")
-    if strategy != "ROLLING" or controller != "ECS":
-        raise AdapterError(
-            f"{what}: its deployments are {strategy} of controller {controller}: ECS moves its users itself",
-            "set ecs_strategy to ROLLING in the layer ecs and apply it, or release it by ECS alone",
-        )
-
-
-def _alarms_of(found: Mapping[str, Any]) -> list[str]:
-    alarms = (found.get("deploymentConfiguration") or {}).get("alarms") or {}
-    return [str(name) for name in alarms.get("alarmNames", [])]
 
 
 def _after(text: str) -> str:

@@ -12,6 +12,8 @@ from typing import Any
 from .adapter import SERVICE
 from .amazon import Amazon
 from .ecs import Ecs
+from .ecs_native import EcsNative, describe, is_native
+from .model import Port
 
 CONNECTION: dict[str, dict[str, Any]] = {
     "cluster": {"type": "str", "required": True},
@@ -39,8 +41,19 @@ def info_spec() -> dict[str, Any]:
     return {**CONNECTION, "names": {"type": "list", "elements": "str", "required": True}}
 
 
-def port(parameters: Mapping[str, Any], service: Mapping[str, Any]) -> Ecs:
+def port(parameters: Mapping[str, Any], service: Mapping[str, Any]) -> Port:
+    """By the way that the service itself is set to be deployed."""
     amazon = Amazon(parameters.get("region", ""), parameters.get("endpoint", ""), parameters.get("profile", ""))
+    cluster, name = parameters["cluster"], service["name"]
+    found = describe(amazon, f"ECS service {name} in cluster {cluster}", cluster, name)
+    if is_native(found):
+        return EcsNative(
+            amazon,
+            parameters["cluster"],
+            service["name"],
+            container=service.get("container", ""),
+            alarms=service.get("alarms", ()),
+        )
     rules = {name: str(service[name]) for name in ("production_rule", "test_rule", "green") if service.get(name)}
     return Ecs(
         amazon,

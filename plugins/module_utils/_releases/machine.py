@@ -81,7 +81,7 @@ Step = Done | Wait | Refuse | Make | Expose | Check | Pass | Shift | Bake | Reje
 
 
 def decide(stand: Stand, wish: Wish, run: Run) -> Step:
-    if stand.moving:
+    if stand.moving and not (stand.interruptible and wish.aim is Aim.ROLLED_BACK):
         return Wait(stand.moving)
     record = stand.record
     # A run that died between writing down a failure and taking the users back.

@@ -85,7 +85,8 @@ class Stand:
     """All that a decision is made from.
 
     `new` is the version of the record's release, `old` what served before it. Without a release, `old` is what serves.
-    `moving`: what the cloud is in the middle of. `trouble`: what it complains about. `tidy`: what is left to put away.
+    `moving`: what the cloud is in the middle of; `interruptible`: a roll-back need not wait for its end.
+    `trouble`: what it complains about. `tidy`: what is left to put away.
     """
 
     service: str
@@ -93,6 +94,7 @@ class Stand:
     new: Version | None = None
     old: Version | None = None
     moving: str = ""
+    interruptible: bool = False
     trouble: str = ""
     tidy: str = ""
     token: str = ""

@@ -61,6 +61,8 @@ class Aws:
         self.runtimes: dict[str, Runtime] = {}
         self.numbers = itertools.count(10)
         self.requests = 0
+        # Services that ECS moves itself: `native` steps them.
+        self.natives: dict[str, Any] = {}
         self.counted: dict[str, list[int]] = {}
         self.before: Callable[[], None] = lambda: None
         if backends is None:
@@ -127,7 +129,8 @@ class Aws:
         return task.age >= self.patience and self.image(task.image).health < 400
 
     def tasks_of(self, group: str) -> list[Task]:
-        return [task for runtime in self.runtimes.values() for task in runtime.tasks if task.group == group]
+        rooms = [*self.runtimes.values(), *self.natives.values()]
+        return [task for room in rooms for task in room.tasks if task.group == group]
 
     # -- tasks
 
@@ -135,7 +138,9 @@ class Aws:
         """A moment passes: every service comes one step nearer to what it shall be."""
         self._count()
         for service in list(self.ecs.services.values()):
-            if service.status == "ACTIVE":
+            if service.name in self.natives:
+                self.natives[service.name].step()
+            elif service.status == "ACTIVE":
                 self._step(service, self.runtimes.setdefault(service.arn, Runtime()))
 
     def _step(self, service: Any, runtime: Runtime) -> None:

@@ -10,11 +10,16 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass, field
+from functools import cache
 from types import SimpleNamespace
 from typing import Any
 
+import botocore.session
+from botocore.validate import ParamValidator
+
 from .amazon import ACCOUNT, REGION, Aws, now
 from .images import Images
+from .native import Native
 
 ARN = f"arn:aws:ecs:{REGION}:{ACCOUNT}"
 ELB = f"arn:aws:elasticloadbalancing:{REGION}:{ACCOUNT}"
@@ -24,12 +29,25 @@ RULES = {name: f"{ELB}:listener-rule/app/shop/0123456789abcdef/1/{name}" for nam
 GROUPS = {colour: f"{ELB}:targetgroup/shop-web-{colour}/{colour}" for colour in ("blue", "green")}
 
 
+ALARMS = {"alarmNames": ["slow"], "enable": True, "rollback": True}
+
+
 class CodedError(Exception):
     """An error as botocore raises it."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
         self.response = {"Error": {"Code": code, "Message": message}}
+
+
+@cache
+def _model(api: str) -> Any:
+    return botocore.session.get_session().get_service_model(api)
+
+
+def _hold(value: dict[str, Any], shape: Any, what: str) -> None:
+    report = ParamValidator().validate(value, shape)
+    assert not report.has_errors(), f"{what}: {report.generate_report()}"
 
 
 @dataclass
@@ -77,8 +95,12 @@ class Calls:
     def __init__(self, aws: Aws, tables: Tables) -> None:
         self.aws, self.tables = aws, tables
 
-    def call(self, operation: str, parameters: dict[str, Any]) -> dict[str, Any]:
+    def call(self, api: str, operation: str, parameters: dict[str, Any]) -> dict[str, Any]:
+        """Question and answer are held to AWS's own model of its APIs, which botocore ships."""
+        model = _model(api).operation_model("".join(word.capitalize() for word in operation.split("_")))
+        _hold(parameters, model.input_shape, operation)
         answer: dict[str, Any] = getattr(self, operation)(**parameters)
+        _hold(answer, model.output_shape, operation)
         return answer
 
     # -- ECS
@@ -96,6 +118,7 @@ class Calls:
             "desiredCount": one.desired_count, "runningCount": one.running_count, "pendingCount": one.pending_count,
             "deployments": copy.deepcopy(one.deployments), "events": copy.deepcopy(one.events[:3]),
             "loadBalancers": copy.deepcopy(one.load_balancers), "launchType": "FARGATE",
+            "deploymentConfiguration": copy.deepcopy(one.deployment_configuration), "serviceArn": one.arn,
             "networkConfiguration": {"awsvpcConfiguration": {"subnets": ["subnet-a"], "securityGroups": ["sg-a"]}},
         }  # fmt: skip
 
@@ -109,6 +132,10 @@ class Calls:
 
     def update_service(self, cluster: str, service: str, **change: Any) -> dict[str, Any]:
         one = self.tables.services[service]
+        one.deployment_configuration = change.get("deploymentConfiguration", one.deployment_configuration)
+        native = self.aws.natives.get(service)
+        if native is not None and "taskDefinition" in change:
+            native.deploy(change["taskDefinition"])
         if "taskDefinition" in change:
             one.task_definition = self.tables.describe_task_definition(change["taskDefinition"]).arn
         one.desired_count = change.get("desiredCount", one.desired_count)
@@ -141,6 +168,47 @@ class Calls:
         one = self.tables.describe_task_definition(resourceArn)
         one.tags.update({tag["key"]: tag["value"] for tag in tags})
         return {}
+
+    # -- deployments that ECS moves itself
+
+    def list_service_deployments(self, cluster: str, service: str) -> dict[str, Any]:
+        self.aws.tick()
+        native: Native = self.aws.natives[service]
+        kept = ("serviceDeploymentArn", "serviceArn", "createdAt", "status")
+        told = [native.told(one) for one in reversed(native.deployments)]
+        return {"serviceDeployments": [{key: one[key] for key in kept} for one in told]}
+
+    def describe_service_deployments(self, serviceDeploymentArns: list[str]) -> dict[str, Any]:
+        natives: list[Native] = list(self.aws.natives.values())
+        told = [native.told(one) for native in natives for one in native.deployments]
+        return {"serviceDeployments": [one for one in told if one["serviceDeploymentArn"] in serviceDeploymentArns]}
+
+    def describe_service_revisions(self, serviceRevisionArns: list[str]) -> dict[str, Any]:
+        found = []
+        for native in self.aws.natives.values():
+            for name, definition in self.tables.definitions.items():
+                if native.revision(name) in serviceRevisionArns:
+                    newest = native.newest
+                    groups = [newest.groups[1]] if newest is not None and newest.target == name else []
+                    balancers = [{"targetGroupArn": group} for group in groups]
+                    found.append(
+                        {
+                            "serviceRevisionArn": native.revision(name),
+                            "taskDefinition": definition.arn,
+                            "resolvedConfiguration": {"loadBalancers": balancers},
+                        }
+                    )
+        return {"serviceRevisions": found}
+
+    def continue_service_deployment(self, serviceDeploymentArn: str, hookId: str, action: str) -> dict[str, Any]:
+        for native in self.aws.natives.values():
+            native.answer(hookId, action)
+        return {"serviceDeploymentArn": serviceDeploymentArn}
+
+    def stop_service_deployment(self, serviceDeploymentArn: str, stopType: str) -> dict[str, Any]:
+        for native in self.aws.natives.values():
+            native.stop(serviceDeploymentArn)
+        return {"serviceDeploymentArn": serviceDeploymentArn}
 
     # -- load balancer
 
@@ -182,8 +250,12 @@ class Calls:
 
     def describe_target_health(self, TargetGroupArn: str) -> dict[str, Any]:
         self.aws.tick()
-        told = [self.aws._status(task) for task in self.aws.tasks_of(TargetGroupArn)]
-        return {"TargetHealthDescriptions": [{"Target": one.target, "TargetHealth": one.target_health} for one in told]}
+        told = []
+        for task in self.aws.tasks_of(TargetGroupArn):
+            status = self.aws._status(task)
+            health = {key: value for key, value in status.target_health.items() if value is not None}
+            told.append({"Target": {"Id": task.address, "Port": 8000}, "TargetHealth": health})
+        return {"TargetHealthDescriptions": told}
 
     # -- CloudWatch
 
@@ -207,7 +279,9 @@ class Calls:
         }
 
 
-def plain_site(images: Images, patience: int = 1, image: str = "app:v1", tasks: int = 2) -> tuple[Aws, Calls]:
+def plain_site(
+    images: Images, patience: int = 1, image: str = "app:v1", tasks: int = 2, strategy: str = ""
+) -> tuple[Aws, Calls]:
     """The same site as `make_site` makes on moto."""
     tables = Tables()
     aws = Aws(images, patience, backends=(tables, tables, tables))
@@ -225,7 +299,14 @@ def plain_site(images: Images, patience: int = 1, image: str = "app:v1", tasks: 
     tables.load_balancers[BALANCER] = SimpleNamespace(listeners={LISTENER: SimpleNamespace(rules=rules)})
     made = tables.register("shop-web", [{"name": "web", "image": image}], [])
     attached = {"targetGroupArn": GROUPS["blue"], "containerName": "web", "containerPort": 8000}
-    tables.service("web", made.arn, tasks, [attached])
+    service = tables.service("web", made.arn, tasks, [attached])
+    if strategy:
+        service.deployment_configuration = {"strategy": strategy, "alarms": ALARMS}
+        if strategy == "CANARY":
+            service.deployment_configuration["canaryConfiguration"] = {"canaryPercent": 10}
+        tables.alarms["slow"] = ("OK", "")
+        by_name = {name: rules[arn] for name, arn in RULES.items()}
+        aws.natives["web"] = Native(aws, service, by_name, (GROUPS["blue"], GROUPS["green"]), tables.alarms)
     for _moment in range(patience + 2):
         aws.tick()
     return aws, Calls(aws, tables)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-from ansible_collections.socle.platform.plugins.module_utils._releases import amazon, drive, ecs
+from ansible_collections.socle.platform.plugins.module_utils._releases import amazon, drive, ecs, ecs_native
 from ansible_collections.socle.platform.plugins.module_utils._releases.model import Aim, Limits, Wish
 from ansible_collections.socle.platform.plugins.module_utils._wait import Deadline
 from cloud_site import Killed, Virtual
@@ -46,7 +46,9 @@ class Site:
         for _again in range(7):
             self.got.append(self.aws.serve("/"))
 
-    def port(self) -> ecs.Ecs:
+    def port(self) -> Any:
+        if self.aws.natives:
+            return ecs_native.EcsNative(Watched(self), "shop", "web")
         return ecs.Ecs(Watched(self), "shop", "web")
 
     def look(self, url: str, _headers: Any) -> str:
@@ -94,7 +96,7 @@ class Watched(amazon.Amazon):
             found = super().call(api, operation, what, **parameters)
         else:
             try:
-                found = site.plain.call(operation, parameters)
+                found = site.plain.call(api, operation, parameters)
             except CodedError as error:
                 raise amazon.refused(error, what, False) from None
         if len(site.calls) == site.lose_at or site.lost():
@@ -113,10 +115,10 @@ def images_of() -> Images:
     return images
 
 
-def site_of(patience: int = 1) -> Site:
-    """From plain dictionaries."""
+def site_of(patience: int = 1, strategy: str = "") -> Site:
+    """From plain dictionaries; with a strategy, ECS moves users itself."""
     images = images_of()
-    aws, calls = plain_site(images, patience)
+    aws, calls = plain_site(images, patience, strategy=strategy)
     return Site(aws, images, calls)
 
 

@@ -21,7 +21,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 QUICK = Limits(health="/healthz", bake=4, max_errors=5, patience=60)
-WORLDS: dict[str, Callable[[], Any]] = {"cloud_run": cloud_site.site_of, "ecs": ecs_site.site_of}
+WORLDS: dict[str, Callable[[], Any]] = {
+    "cloud_run": cloud_site.site_of,
+    "ecs": ecs_site.site_of,
+    "ecs_blue_green": lambda: ecs_site.site_of(strategy="BLUE_GREEN"),
+    "ecs_canary": lambda: ecs_site.site_of(strategy="CANARY"),
+}
 GOOD = {"app:v1", "app:v2", "app:v3"}
 
 WISHES = st.one_of(

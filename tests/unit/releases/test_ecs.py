@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -13,6 +14,8 @@ from ansible_collections.socle.platform.plugins.module_utils._releases.model imp
 from cloud_site import Killed
 from ecs_site import BACK, Site, released, site_of, site_on_moto
 
+# Before each call in the long tests, before every third one otherwise.
+EACH = 1 if os.environ.get("SOCLE_LONG") else 3
 QUICK = Limits(health="/healthz", bake=5, max_errors=5)
 
 
@@ -121,7 +124,7 @@ def test_killed_at_any_call_the_next_run_goes_on(image: str) -> None:
     """Would catch state kept anywhere but in the cloud: a run is ended before each of its calls in turn."""
     at, killed = 0, True
     while killed:
-        at += 1
+        at += EACH
         site = site_of()
         site.kill_at = at
         try:
