@@ -63,7 +63,8 @@ services:
   argocd: {repository: https://git.example.org/p.git, token: {secret: git/platform#token}}
   monitoring: {webhook: {secret: chat/alerts#url}}
   backup: {}
-backups: {to: s3, bucket: cater-backups, access_key: {secret: s3/bucket#access_key}, secret_key: {secret: s3/bucket#secret_key}}
+backups:
+  {to: s3, bucket: cater-backups, access_key: {secret: s3/b#access_key}, secret_key: {secret: s3/b#secret_key}}
 """,
     )
     assert variables["platform_repository_token"] == SecretRef("git/platform#token")
