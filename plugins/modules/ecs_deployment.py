@@ -12,11 +12,12 @@ version_added: 0.1.0
 author:
   - The Socle authors (@socle-platform)
 description:
-  - Starts a new version beside the old one, reached by the test rule; checks it; moves the users all at once or in steps;
-    watches it; takes it back when it fails or an alarm rings.
-  - A service whose deployments are C(ROLLING) is released by the weights of two target groups. The new version runs in a
-    second service; at the end the service itself gets it while nobody looks, users come home, and the second one stops.
-    That works with any Application Load Balancer that has a rule for users and a rule for tests over two target groups.
+  - Starts a new version beside the old one, reached by the test rule; checks it; moves the users all at once or in
+    steps; watches it; takes it back when it fails or an alarm rings.
+  - A service whose deployments are C(ROLLING) is released by the weights of two target groups. The new version runs in
+    a second service; at the end the service itself gets it while nobody looks, users come home, and the second one
+    stops. That works with any Application Load Balancer that has a rule for users and one for tests over two target
+    groups.
   - A service whose deployments are C(BLUE_GREEN), C(CANARY) or C(LINEAR) is moved by ECS itself, by its own steps. The
     release holds it at a pause before the first user, and watches it from there on.
   - How far a release is, is read from AWS. A run that dies anywhere is continued by the next one.
