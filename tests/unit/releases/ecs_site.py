@@ -20,6 +20,8 @@ from clouds.images import Images
 from clouds.plain_amazon import Calls, CodedError, plain_site
 from moto import mock_aws
 
+READS = ("describe_", "list_", "get_")
+
 
 class Broken(ConnectionError):
     """The answer was lost."""
@@ -36,6 +38,7 @@ class Site:
     lose_at: int = 0
     calls: list[str] = field(default_factory=list)
     clients: dict[str, Any] = field(default_factory=dict)
+    refusals: dict[str, Exception] = field(default_factory=dict)
     hook: Callable[[], None] = lambda: None
 
     def lost(self) -> bool:
@@ -92,6 +95,8 @@ class Watched(amazon.Amazon):
         site.calls.append(operation)
         if len(site.calls) == site.kill_at:
             raise Killed
+        if operation in site.refusals:
+            raise amazon.refused(site.refusals.pop(operation), what, operation.startswith(READS))
         if site.plain is None:
             found = super().call(api, operation, what, **parameters)
         else:
@@ -100,7 +105,7 @@ class Watched(amazon.Amazon):
             except CodedError as error:
                 raise amazon.refused(error, what, False) from None
         if len(site.calls) == site.lose_at or site.lost():
-            raise amazon.refused(Broken("reset"), what, operation.startswith(("describe_", "list_", "get_")))
+            raise amazon.refused(Broken("reset"), what, operation.startswith(READS))
         return found
 
 

@@ -11,8 +11,10 @@ from collections.abc import Iterator
 import pytest
 from ansible_collections.socle.platform.plugins.module_utils._objects import AdapterError
 from ansible_collections.socle.platform.plugins.module_utils._releases.model import Aim, Limits, Phase, Wish
+from botocore.exceptions import EndpointConnectionError
 from cloud_site import Killed
-from ecs_site import BACK, Site, released, site_of, site_on_moto
+from clouds.plain_amazon import CodedError
+from ecs_site import BACK, READS, Site, released, site_of, site_on_moto
 
 # Before each call in the long tests, before every third one otherwise.
 EACH = 1 if os.environ.get("SOCLE_LONG") else 3
@@ -103,9 +105,9 @@ def test_one_command_brings_the_version_before_back(site: Site) -> None:
     site.drive(released("app:v2"))
     site.drive(BACK)
     assert site.percents() == {"app:v1": 100} and site.running() == {"web": "2 app:v1", "web-next": "0 app:v1"}
-    writes = [call for call in site.calls if not call.startswith(("describe_", "list_", "get_"))]
+    writes = [call for call in site.calls if not call.startswith(READS)]
     site.drive(BACK)
-    assert [call for call in site.calls if not call.startswith(("describe_", "list_", "get_"))] == writes
+    assert [call for call in site.calls if not call.startswith(READS)] == writes
     assert site.no_error_seen()
 
 
@@ -149,13 +151,35 @@ def test_a_lost_answer_makes_no_second_version() -> None:
     """Would catch a version registered twice because the answer to the first time was lost."""
     site = site_of()
     site.drive(released("app:v2"), QUICK)
-    writes = [n for n, call in enumerate(site.calls, 1) if not call.startswith(("describe_", "list_", "get_"))]
+    writes = [n for n, call in enumerate(site.calls, 1) if not call.startswith(READS)]
     for at in writes:
         site = site_of()
         site.lose_at = at
         site.drive(released("app:v2"), QUICK)
         assert len(site.aws.ecs.definitions) == 2, at
         assert site.percents() == {"app:v2": 100} and site.no_error_seen()
+
+
+def test_what_aws_refuses_is_waited_for_or_said(site: Site) -> None:
+    """Would catch a release given up for a moment's throttling, or credentials and quotas said as a code alone."""
+    site.refusals["modify_rule"] = CodedError("Throttling", "Rate exceeded")
+    site.refusals["register_task_definition"] = CodedError("ThrottlingException", "Rate exceeded")
+    site.drive(Wish("web", Aim.DEPLOYED, "app:v2"), QUICK)
+    said = {
+        CodedError("ExpiredTokenException", "The security token is expired"): r"sign in again; nothing is lost",
+        CodedError("AccessDenied", "User x is not authorized to perform: elasticloadbalancing:ModifyRule on y"): (
+            r"allow elasticloadbalancing:ModifyRule to whoever runs this"
+        ),
+        CodedError("LimitExceededException", "too many"): r"a quota of the account is used up",
+        EndpointConnectionError(endpoint_url="https://ecs.mars-1.amazonaws.com"): r"correct the region",
+    }
+    for error, sentence in said.items():
+        site.refusals["modify_rule"] = error
+        with pytest.raises(AdapterError, match=sentence):
+            site.drive(Wish("web", Aim.RELEASED), QUICK)
+        assert site.percents() == {"app:v1": 100}
+    site.drive(Wish("web", Aim.RELEASED), QUICK)
+    assert site.percents() == {"app:v2": 100} and site.no_error_seen()
 
 
 def test_what_the_plain_double_says_moto_says_too(moto: Site) -> None:
