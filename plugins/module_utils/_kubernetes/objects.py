@@ -110,6 +110,18 @@ class Work:
     def resource(self, manifest: Manifest) -> Resource | None:
         return self.session.discovery.find(manifest.api_version, manifest.kind)
 
+    def wanted(self, key: str) -> Wanted | None:
+        """How to look up an object: of the set, or one that is to be pruned."""
+        manifest, live = self.manifests.get(key), self.lives.get(key)
+        if manifest is not None:
+            resource = self.resource(manifest)
+            return Wanted(key, resource, manifest.namespace, manifest.name) if resource else None
+        if live is None:
+            return None
+        resource = self.session.discovery.find(live["apiVersion"], live["kind"])
+        metadata = live["metadata"]
+        return Wanted(key, resource, metadata.get("namespace") or "", metadata["name"]) if resource else None
+
     def path(self, manifest: Manifest, resource: Resource) -> str:
         return resource.path(manifest.namespace, manifest.name)
 
@@ -147,12 +159,7 @@ class Objects(ApiReader):
 
     def read(self, desired: Sequence[Desired]) -> Iterable[Current]:
         work = self.work
-        wanted = []
-        for item in desired:
-            manifest = work.manifests.get(item.key)
-            resource = work.resource(manifest) if manifest else None
-            if manifest and resource:
-                wanted.append(Wanted(item.key, resource, manifest.namespace, manifest.name))
+        wanted = [one for item in desired if (one := work.wanted(item.key)) is not None]
         labels = {str(k): str(v) for k, v in (work.parameters.get("labels") or {}).items()}
         found = read(work.api, wanted, labels)
         work.lives.update(found)
