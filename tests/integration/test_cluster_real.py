@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import shutil
 import subprocess
+import sys
 import tarfile
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -407,3 +409,56 @@ def test_without_etcd_no_snapshot_is_left(single: Site) -> None:
     with pytest.raises(live.Refused, match="no snapshot was taken"):
         take(control.places, order(single))
     assert not (single.folder / "backups").exists()
+
+
+def module(single: Site, called: str, /, check: bool = False, **parameters: Any) -> dict[str, Any]:
+    """One of our modules, run by Ansible on this machine."""
+    control = single.controls["c1"]
+    places = {"kubernetes_dir": control.places.kubernetes, "kubelet_dir": control.places.kubelet}
+    places = {} if called == "kubeadm_next" else {**places, "etcd_dir": control.places.etcd}
+    told = {**places, **parameters}
+    ansible = Path(sys.executable).with_name("ansible")
+    argv = [ansible, "localhost", "-m", f"socle.platform.{called}", "-a", json.dumps(told, default=str)]
+    done = subprocess.run(
+        [*argv, *(["--check"] if check else [])], capture_output=True, text=True, check=False, cwd=ROOT
+    )
+    found, _end = json.JSONDecoder().raw_decode(done.stdout.split(" => ", 1)[1])
+    return dict(found)
+
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_the_modules_do_under_ansible_what_the_parts_do(single: Site) -> None:
+    """Catches parameters that do not arrive, changes that are not told, and failures without a sentence."""
+    control = planted(single)
+    own = control.state().etcd.member
+    seen = module(single, "kubeadm_state", name="c1", address=control.address)
+    assert not seen["changed"]
+    assert seen["state"]["etcd"]["members"][0]["id"] == own
+
+    gate = module(single, "kubeadm_gate", act="restart", member="c1")
+    assert (gate["changed"], gate["leader"]) == (False, own)
+    shut = module(single, "kubeadm_gate", act="restart", member="c9", timeout=0)
+    assert "c9 is not in etcd's member list (c1)" in shut["msg"]
+
+    single.etcdctl("c1", "member", "add", "c2", "--learner", "--peer-urls", "https://127.0.0.99:2380")
+    would = module(single, "etcd_member", check=True, member="127.0.0.99")
+    assert would["changed"]
+    assert len(single.etcdctl("c1", "member", "list")["members"]) == 2
+    assert module(single, "etcd_member", member="127.0.0.99")["changed"]
+    assert member_ids(single, "c1") == {"c1": own}
+    assert not module(single, "etcd_member", member="127.0.0.99")["changed"]
+    assert "last member" in module(single, "etcd_member", member="c1", timeout=0)["msg"]
+
+    folder = single.folder / "kept"
+    assert module(single, "etcd_snapshot", check=True, folder=folder)["changed"]
+    assert not folder.exists()
+    taken = module(single, "etcd_snapshot", folder=folder)
+    assert snapshot.check(Path(taken["path"])) == taken["sha256"]
+    single.kill("c1")
+    assert "no snapshot was taken" in module(single, "etcd_snapshot", folder=folder)["msg"]
+
+    machines = {"c1": asdict(control.state())}
+    decided = module(single, "kubeadm_next", machines=machines, version=VERSION, control_planes={"c1": control.address})
+    assert [step["verb"] for step in decided["steps"]] == ["install"], "there are no packages on this machine"

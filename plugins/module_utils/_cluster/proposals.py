@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from .gate import closed
 from .picture import Picture
@@ -24,7 +24,7 @@ class Problem:
     action: str
 
 
-Proposal = Step | Problem
+Proposal: TypeAlias = "Step | Problem"
 
 
 def step(host: str, verb: str, why: str, gate: str = "", member: str = "", **arguments: Any) -> Step:

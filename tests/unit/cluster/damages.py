@@ -214,6 +214,36 @@ def deaf(world: World) -> None:
     world.machines["c1"].alive = False
 
 
+def _lacks_and_away(lacking: str, away: str) -> World:
+    world = lacks(lacking)()
+    world.machines[away].alive = False
+    return world
+
+
+def _upgrading_with(change: Callable[[World], None]) -> World:
+    world = upgrading("c1")()
+    change(world)
+    return world
+
+
+def _single_without_node() -> World:
+    world = World.healthy(1, 1, OLD)
+    del world.nodes["c1"]
+    return world
+
+
+def _dead_before() -> World:
+    world = World()
+    world.machines["c2"].alive = False
+    return world
+
+
+def _upgrading_without(name: str, what: str) -> World:
+    world = upgrading("c1")()
+    setattr(world.machines[name], what, False if what == "alive" else None)
+    return world
+
+
 CASES: list[Case] = [
     Case("nothing yet", World),
     Case("not even packages", lambda: World(version="")),
@@ -248,12 +278,12 @@ CASES: list[Case] = [
     Case("a worker was made anew during an upgrade", lambda: _upgrading_with(rebuilt("w1"))),
     Case(
         "the Node of a single control plane was deleted before an upgrade",
-        lambda: _single_without_node(),
+        _single_without_node,
         HEALTHY,
         {"upgrade": True},
     ),
     Case("no control plane answers", after(put("c1", "c2", "c3", alive=False)), "start_machine"),
-    Case("no control plane answers at the first installation", lambda: _dead_before(), "start_machine"),
+    Case("no control plane answers at the first installation", _dead_before, "start_machine"),
     Case("a control plane lost its data", after(lose_data("c2"))),
     Case("the first control plane lost its data", after(lose_data("c1"))),
     Case("a control plane was made anew", after(rebuilt("c3"))),
@@ -264,9 +294,7 @@ CASES: list[Case] = [
     Case("two control planes were made anew", after(rebuilt("c1", "c2")), "restore_needed"),
     Case("all control planes lost their data", after(lose_data("c1", "c2", "c3")), "restore_needed"),
     Case("all control planes were made anew", after(rebuilt("c1", "c2", "c3")), "restore_needed"),
-    Case(
-        "everything was made anew and there is a snapshot", lambda: World(), "restore_needed", {"snapshot": "etcd-1.db"}
-    ),
+    Case("everything was made anew and there is a snapshot", World, "restore_needed", {"snapshot": "etcd-1.db"}),
     Case("the only control plane lost its data", after(lose_data("c1"), controls=1), "restore_needed"),
     Case(
         "one lost its data and one does not answer",
@@ -362,36 +390,6 @@ CASES: list[Case] = [
     ),
     Case("a worker has no CA and no kubelet any more", after(both(rebuilt("w1"), put("w1", ca=CA)))),
 ]
-
-
-def _lacks_and_away(lacking: str, away: str) -> World:
-    world = lacks(lacking)()
-    world.machines[away].alive = False
-    return world
-
-
-def _upgrading_with(change: Callable[[World], None]) -> World:
-    world = upgrading("c1")()
-    change(world)
-    return world
-
-
-def _single_without_node() -> World:
-    world = World.healthy(1, 1, OLD)
-    del world.nodes["c1"]
-    return world
-
-
-def _dead_before() -> World:
-    world = World()
-    world.machines["c2"].alive = False
-    return world
-
-
-def _upgrading_without(name: str, what: str) -> World:
-    world = upgrading("c1")()
-    setattr(world.machines[name], what, False if what == "alive" else None)
-    return world
 
 
 def _lost(world: World, name: str) -> None:

@@ -94,7 +94,7 @@ class World:
         self.nodes: dict[str, Node] = {}
         self.version = ""
         self.replace: set[str] = set()
-        self.fresh_ids = iter(range(1, 1000))
+        self.numbers = 0
         self.acts: list[str] = []
         for machine in self.machines.values():
             self.packaged(machine, version)
@@ -114,6 +114,11 @@ class World:
     def packaged(self, machine: Machine, version: str) -> None:
         machine.packages, machine.containerd = version, machine.containerd or "active"
         machine.kubelet = machine.kubelet or ("active" if machine.config else "activating")
+
+    def fresh(self) -> int:
+        """A number that nothing had before."""
+        self.numbers += 1
+        return self.numbers
 
     @property
     def controls(self) -> list[Machine]:
@@ -350,8 +355,8 @@ class World:
         machine.config, machine.kubelet = True, "active"
         yield
         if machine.data is None:
-            self.cluster, self.members, self.index = f"k{next(self.fresh_ids)}", {}, 1
-            member = f"e{next(self.fresh_ids)}"
+            self.cluster, self.members, self.index = f"k{self.fresh()}", {}, 1
+            member = f"e{self.fresh()}"
             self.members[member] = Member(member, machine.name, machine.address)
             machine.data = Data(member, self.cluster, 1)
             self.nodes, self.configs, self.addons = {}, set(), set()
@@ -415,7 +420,7 @@ class World:
         yield
         if any(other.learner for other in self.members.values()):
             raise Failed("etcd takes one learner at a time")
-        member = f"e{next(self.fresh_ids)}"
+        member = f"e{self.fresh()}"
         self.members[member] = Member(member, "", machine.address, learner=True)
         yield
         machine.manifests["etcd"] = version
