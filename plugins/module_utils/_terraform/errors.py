@@ -39,7 +39,8 @@ HINTS: tuple[tuple[re.Pattern[str], str], ...] = (
         "ask the cloud for a higher quota, or free what is not needed, then run again: what is done stays done",
     ),
     (
-        re.compile(r"ExpiredToken|token (?:has|is) expired|expired token|invalid_grant|reauth", re.IGNORECASE),
+        re.compile(r"ExpiredToken|token (?:has|is) expired|expired token|invalid_grant|reauth|SSO session has expired"
+                   r"|InvalidClientTokenId|RequestExpired", re.IGNORECASE),
         "the credentials have expired: log in again (or renew the job's token), then run again",
     ),
     (
@@ -57,8 +58,20 @@ HINTS: tuple[tuple[re.Pattern[str], str], ...] = (
     ),
     (
         re.compile(r"not available in (?:the )?(?:region|zone|location)|unsupported (?:region|location)"
-                   r"|not supported in (?:this |the )?(?:region|zone|location)", re.IGNORECASE),
-        "take another region, or another machine type or product that this region has",
+                   r"|not supported in (?:this |the )?(?:region|zone|location)"
+                   r"|zones? do(?:es)? not support|invalid AWS Region|Unknown region|UnsupportedAvailabilityZone"
+                   r"|Location \S+ is not found|Permission denied on '?locations?/|dial tcp: lookup \S+: no such host",
+                   re.IGNORECASE),
+        "take another region, or another machine type or product that this region has; a misspelt region says the same",
+    ),
+    (
+        re.compile(r"RESOURCE_POOL_EXHAUSTED|does not have enough resources|InsufficientInstanceCapacity"
+                   r"|sufficient capacity|out of stock", re.IGNORECASE),
+        "the cloud has none left there at the moment: take another zone or machine type, or run again later",
+    ),
+    (
+        re.compile(r"Throttling|Rate exceeded|\b429\b|Too Many Requests", re.IGNORECASE),
+        "the cloud slows this account down: wait some minutes, then run again: what is done stays done",
     ),
     (
         re.compile(r"overlap|conflicts with (?:an )?existing subnet", re.IGNORECASE),
