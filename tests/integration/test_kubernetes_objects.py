@@ -276,6 +276,18 @@ def test_absent_goes_backwards_and_works_without_the_kind(cluster: Cluster, spac
     assert (again["failed"], again["changed"]) == (False, False)
 
 
+def test_a_kind_that_cannot_be_established_is_not_waited_for_in_vain(cluster: Cluster, space: str) -> None:
+    """Would catch a definition called done that the server does not serve, and objects of it that are tried."""
+    first = crd("taken", "Taken", group="names.example.org")
+    second = crd("alsotaken", "Taken", group="names.example.org")
+    body = {"apiVersion": "names.example.org/v1", "kind": "Taken", "metadata": {"name": "t", "namespace": space}}
+    assert not objects(cluster, first)["failed"]
+    result = objects(cluster, second, body, deadline=300)
+    assert "its names are not accepted" in result["msg"]
+    assert outcomes(result)[f"Taken.names.example.org {space}/t"] == "not tried"
+    objects(cluster, first, second, state="absent")
+
+
 def test_what_is_being_deleted_is_waited_for_and_made_anew(cluster: Cluster, space: str) -> None:
     """Would catch an apply to an object that is about to go: it would be gone a moment later."""
     held = configmap("held", space, a="1")

@@ -13,11 +13,14 @@ from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
 from .._module import given
 from .._objects import EngineError
+from .._progress import NullProgress, Progress
 from .options import connection_rules, connection_spec
 from .session import Session, missing_libraries
 
+Read = Callable[[Session, dict[str, Any], NullProgress], dict[str, Any]]
 
-def run_info(spec: Mapping[str, Any], read: Callable[[Session, dict[str, Any]], dict[str, Any]]) -> None:
+
+def run_info(spec: Mapping[str, Any], read: Read) -> None:
     """The whole of an _info module: its result is what `read` returns."""
     options = {**connection_spec(), **spec}
     module = AnsibleModule(argument_spec=options, supports_check_mode=True, **connection_rules())
@@ -25,8 +28,11 @@ def run_info(spec: Mapping[str, Any], read: Callable[[Session, dict[str, Any]], 
         if trace:
             module.fail_json(msg=missing_required_lib(library), exception=trace)
     parameters = given(module.params, options)
+    progress = Progress.from_environment(module._name)
     try:
-        result = read(Session().of(parameters), parameters)
+        result = read(Session().of(parameters), parameters, progress)
     except EngineError as error:
         module.fail_json(msg=str(error))
+    finally:
+        progress.close()
     module.exit_json(changed=False, **result)

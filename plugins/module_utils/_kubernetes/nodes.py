@@ -14,6 +14,7 @@ from typing import Any
 
 from .._objects import AdapterError, Change, Current, Desired, Step, Writer
 from .._values import ABSENT
+from .._wait import Progress
 from .api import MERGE, Api, each, segment
 from .drain import CORDONED, Drain, Rules, Sorted, given_up, in_the_way, name_of, pods_on
 from .errors import ApiError
@@ -280,8 +281,9 @@ def _taint_rows(live: Live, put: Mapping[str, str], gone: Sequence[str]) -> list
 INFO: dict[str, Any] = {"names": {"type": "list", "elements": "str"}}
 
 
-def info(session: Session, parameters: Mapping[str, Any]) -> dict[str, Any]:
+def info(session: Session, parameters: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
     """For kubernetes_nodes_info."""
+    del progress
     rows = {live["metadata"]["name"]: live for live in session.api.listed("/api/v1/nodes")}
     asked = parameters.get("names", sorted(rows))
     missing = [name for name in asked if name not in rows]

@@ -10,12 +10,12 @@ Not object by object as they are written: one that waits for another that comes 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from .._apply import Result, Status
-from .._objects import AdapterError, Fault
+from .._objects import Fault
 from .._wait import Backoff, Deadline, Hopeless, Progress, WaitFailed, Waiting, wait_for
 from .errors import ApiError, classify
+from .events import warning
 from .objects import Work
 from .reading import Live, Wanted, read
 from .ready import not_ready
@@ -93,30 +93,10 @@ def _told(work: Work, result: Result, given_up: Mapping[str, str]) -> list[str]:
         cause = given_up.get(outcome.key)
         if cause is None:
             continue
-        event = _event(work, outcome.key)
+        manifest = work.manifests[outcome.key]
+        event = warning(work.api, manifest.namespace, manifest.name)
         outcome.status = Status.FAILED
         outcome.error = f"not ready: {cause}" + (f"; last event: {event}" if event else "")
         outcome.hint = "it is applied as wanted; look at it, or raise `deadline`"
         said.append(f"{outcome.label}: {outcome.error} ({outcome.hint})")
     return said
-
-
-def _event(work: Work, key: str) -> str:
-    """The newest warning about an object, or about what it made (whose names begin with its own)."""
-    manifest = work.manifests[key]
-    if not manifest.namespace:
-        return ""
-    try:
-        rows = work.api.listed(f"/api/v1/namespaces/{manifest.namespace}/events", {"fieldSelector": "type=Warning"})
-    except AdapterError:
-        return ""
-
-    def about(row: Mapping[str, Any]) -> bool:
-        name = str((row.get("involvedObject") or {}).get("name", ""))
-        return name == manifest.name or name.startswith(f"{manifest.name}-")
-
-    mine = sorted(filter(about, rows), key=lambda row: str(row.get("lastTimestamp") or row.get("eventTime") or ""))
-    if not mine:
-        return ""
-    last = mine[-1]
-    return f"{last['involvedObject'].get('kind')} {last['involvedObject'].get('name')}: {last.get('message')}"
