@@ -411,19 +411,30 @@ def test_without_etcd_no_snapshot_is_left(single: Site) -> None:
     assert not (single.folder / "backups").exists()
 
 
-def module(single: Site, called: str, /, check: bool = False, **parameters: Any) -> dict[str, Any]:
-    """One of our modules, run by Ansible on this machine."""
+def run_modules(single: Site, *tasks: dict[str, Any]) -> list[dict[str, Any]]:
+    """Our modules, one after the other, run by Ansible on this machine."""
     control = single.controls["c1"]
     places = {"kubernetes_dir": control.places.kubernetes, "kubelet_dir": control.places.kubelet}
-    places = {} if called == "kubeadm_next" else {**places, "etcd_dir": control.places.etcd}
-    told = {**places, **parameters}
-    ansible = Path(sys.executable).with_name("ansible")
-    argv = [ansible, "localhost", "-m", f"socle.platform.{called}", "-a", json.dumps(told, default=str)]
-    done = subprocess.run(
-        [*argv, *(["--check"] if check else [])], capture_output=True, text=True, check=False, cwd=ROOT
-    )
-    found, _end = json.JSONDecoder().raw_decode(done.stdout.split(" => ", 1)[1])
-    return dict(found)
+    play = {
+        "hosts": "localhost",
+        "gather_facts": False,
+        "vars": {"ansible_python_interpreter": sys.executable},
+        "tasks": [{**task, "register": f"r{number}", "failed_when": False} for number, task in enumerate(tasks)],
+        "module_defaults": {
+            f"socle.platform.{name}": {**places, "etcd_dir": control.places.etcd}
+            for name in ("kubeadm_state", "kubeadm_gate", "etcd_member", "etcd_snapshot")
+        },
+    }
+    names = [f"r{number}" for number in range(len(tasks))]
+    answer = single.folder / "answer.json"
+    content = f"{{{{ [{', '.join(names)}] | to_json }}}}"
+    play["tasks"].append({"ansible.builtin.copy": {"content": content, "dest": answer, "mode": "0600"}})
+    book = single.folder / "book.yml"
+    book.write_text(json.dumps([play], default=str))
+    argv = [Path(sys.executable).with_name("ansible-playbook"), "-i", "localhost,", "-c", "local", book]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, cwd=ROOT)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return list(json.loads(answer.read_text()))
 
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -433,32 +444,37 @@ def test_the_modules_do_under_ansible_what_the_parts_do(single: Site) -> None:
     """Catches parameters that do not arrive, changes that are not told, and failures without a sentence."""
     control = planted(single)
     own = control.state().etcd.member
-    seen = module(single, "kubeadm_state", name="c1", address=control.address)
-    assert not seen["changed"]
-    assert seen["state"]["etcd"]["members"][0]["id"] == own
-
-    gate = module(single, "kubeadm_gate", act="restart", member="c1")
-    assert (gate["changed"], gate["leader"]) == (False, own)
-    shut = module(single, "kubeadm_gate", act="restart", member="c9", timeout=0)
-    assert "c9 is not in etcd's member list (c1)" in shut["msg"]
-
     single.etcdctl("c1", "member", "add", "c2", "--learner", "--peer-urls", "https://127.0.0.99:2380")
-    would = module(single, "etcd_member", check=True, member="127.0.0.99")
-    assert would["changed"]
-    assert len(single.etcdctl("c1", "member", "list")["members"]) == 2
-    assert module(single, "etcd_member", member="127.0.0.99")["changed"]
-    assert member_ids(single, "c1") == {"c1": own}
-    assert not module(single, "etcd_member", member="127.0.0.99")["changed"]
-    assert "last member" in module(single, "etcd_member", member="c1", timeout=0)["msg"]
-
-    folder = single.folder / "kept"
-    assert module(single, "etcd_snapshot", check=True, folder=folder)["changed"]
-    assert not folder.exists()
-    taken = module(single, "etcd_snapshot", folder=folder)
-    assert snapshot.check(Path(taken["path"])) == taken["sha256"]
-    single.kill("c1")
-    assert "no snapshot was taken" in module(single, "etcd_snapshot", folder=folder)["msg"]
-
     machines = {"c1": asdict(control.state())}
-    decided = module(single, "kubeadm_next", machines=machines, version=VERSION, control_planes={"c1": control.address})
+    folder, never = single.folder / "kept", single.folder / "never"
+    other = {"member": "127.0.0.99"}
+    seen, would, out, again, last, gate, shut, dry, taken, decided = run_modules(
+        single,
+        {"socle.platform.kubeadm_state": {"name": "c1", "address": control.address}},
+        {"socle.platform.etcd_member": other, "check_mode": True},
+        {"socle.platform.etcd_member": other},
+        {"socle.platform.etcd_member": other},
+        {"socle.platform.etcd_member": {"member": "c1", "timeout": 0}},
+        {"socle.platform.kubeadm_gate": {"act": "restart", "member": "c1"}},
+        {"socle.platform.kubeadm_gate": {"act": "restart", "member": "c9", "timeout": 0}},
+        {"socle.platform.etcd_snapshot": {"folder": never}, "check_mode": True},
+        {"socle.platform.etcd_snapshot": {"folder": folder}},
+        {
+            "socle.platform.kubeadm_next": {
+                "machines": machines,
+                "version": VERSION,
+                "control_planes": {"c1": control.address},
+            }
+        },
+    )
+    assert {member["id"] for member in seen["state"]["etcd"]["members"]} > {own}
+    assert [found["changed"] for found in (seen, would, out, again, gate)] == [False, True, True, False, False]
+    assert len(would["members"]) == 2
+    assert member_ids(single, "c1") == {"c1": own}
+    assert "last member" in last["msg"]
+    assert gate["leader"] == own
+    assert "c9 is not in etcd's member list (c1)" in shut["msg"]
+    assert dry["changed"]
+    assert not never.exists()
+    assert snapshot.check(Path(taken["path"])) == taken["sha256"]
     assert [step["verb"] for step in decided["steps"]] == ["install"], "there are no packages on this machine"
