@@ -66,6 +66,13 @@ options:
     description: Workers that are upgraded at once.
     type: int
     default: 1
+  done:
+    description:
+      - The steps of the last round of this run that were more than V(wait). What was done and does not show yet is
+        waited for, not done again.
+    type: list
+    elements: dict
+    default: []
   waited:
     description: Seconds for which nothing but V(wait) and V(restart) was decided.
     type: float

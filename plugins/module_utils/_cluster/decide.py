@@ -46,9 +46,13 @@ def _round(proposals: Iterable[Proposal], wanted: Wanted, notes: tuple[str, ...]
     steps: list[Step] = []
     idle: list[Step] = []
     problems: list[Problem] = []
+    done = [(step.get("host"), step.get("verb"), step.get("with")) for step in wanted.done]
     for proposal in proposals:
         if isinstance(proposal, Problem):
             problems.append(proposal)
+        elif (proposal.host, proposal.verb, dict(proposal.arguments)) in done and proposal.verb not in IDLE:
+            why = f"{proposal.verb} was done and does not show yet ({proposal.why})"
+            idle.append(Step(proposal.host, "wait", why))
         elif proposal.verb in IDLE:
             idle.append(proposal)
         elif _fits(proposal, steps):

@@ -134,7 +134,10 @@ def _kubelet_conf(places: Places) -> str:
         return BOOTSTRAP if (places.kubernetes / "bootstrap-kubelet.conf").is_file() else NONE
     text = conf.read_text(errors="replace")
     if "client-certificate-data:" in text:
-        return MADE
+        config = places.kubelet / "config.yaml"
+        # A kubelet that does not renew its own certificate stays with the one that it was given.
+        kept = config.is_file() and re.search(r"^rotateCertificates:\s*false", config.read_text(), re.MULTILINE)
+        return FINISHED if kept else MADE
     shown = _entry(text, "client-certificate")
     return FINISHED if shown and Path(shown).is_file() else NONE
 

@@ -35,6 +35,7 @@ NEXT: dict[str, dict[str, Any]] = {
     "snapshot": {"type": "str", "default": ""},
     "renew_before": {"type": "float", "default": 30.0},
     "serial": {"type": "int", "default": 1},
+    "done": {"type": "list", "elements": "dict", "default": []},
     "waited": {"type": "float", "default": 0.0},
     "patience": {"type": "float", "default": 300.0},
 }

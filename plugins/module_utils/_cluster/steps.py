@@ -67,6 +67,8 @@ class Wanted:
     waited: float = 0.0
     """Seconds for which nothing but `wait` and `restart` was decided."""
     patience: float = 300.0
+    done: tuple[Mapping[str, Any], ...] = ()
+    """The last round that was more than waiting, in this run: what it did may take a while to show."""
     serial: int = 1
     """Workers that are upgraded at once."""
 
