@@ -145,6 +145,10 @@ def _alerts(_platform: Platform, cluster: Cluster) -> Iterator[Object]:
     groups = [{"name": name, "rules": rules} for name, (needs, rules) in RULES.items() if needs in cluster.features()]
     made = _named("monitoring.coreos.com/v1", "PrometheusRule", "platform", "monitoring")
     yield {**made, "spec": {"groups": groups}}
+    if cluster.home:
+        made = _named("monitoring.coreos.com/v1", "ServiceMonitor", "argocd", "argocd", later=False)
+        selector = {"matchLabels": {"app.kubernetes.io/name": "argocd-metrics"}}
+        yield {**made, "spec": {"selector": selector, "endpoints": [{"port": "metrics"}]}}
 
 
 OF: dict[str, Callable[[Platform, Cluster], Iterator[Object]]] = {

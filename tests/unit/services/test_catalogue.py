@@ -87,7 +87,7 @@ SECRET_KEY = re.compile(
 )
 
 # They say which Secret, or which key of it.
-NAMES = re.compile(r"(Secret|Key|SecretName|PasscodeSecretKey|PasswordKey|passwordKey)$")
+NAMES = re.compile(r"(SecretName|PasscodeSecretKey|SecretPasswordKey|[a-z]\.(passwordKey|userKey)|[eE]xistingSecret)$")
 
 
 def _leaves(value: Any, path: str = "") -> Any:
@@ -153,3 +153,76 @@ def test_argo_cds_version_is_said_once() -> None:
     defaults = yaml.safe_load((ROOT / "roles/platform_repository/defaults/main.yml").read_text())
     versions = yaml.safe_load((HERE / "versions.yml").read_text())
     assert defaults["platform_repository_argocd_version"] == versions["argocd"]
+
+
+# What charts do at each render or sync unless they are told otherwise: chart, path of the value, what it has to be.
+TRAPS = [
+    ("kube-prometheus-stack", "grafana.admin.existingSecret", "grafana-admin"),
+    ("kube-prometheus-stack", "crds.enabled", False),
+    ("kube-prometheus-stack", "prometheus.prometheusSpec.serviceMonitorSelectorNilUsesHelmValues", False),
+    ("cert-manager", "crds.enabled", True),
+    ("cert-manager", "startupapicheck.enabled", False),
+    ("cert-manager", "global.leaderElection.namespace", "cert-manager"),
+    ("metallb", "frrk8s.enabled", False),
+    ("metallb", "speaker.frr.enabled", False),
+    ("headlamp", "clusterRoleBinding.clusterRoleName", "view"),
+    ("longhorn", "preUpgradeChecker.jobEnabled", False),
+    ("velero", "upgradeCRDs", False),
+    ("kyverno", "admissionController.createSelfSignedCert", False),
+    ("kyverno", "crds.migration.enabled", False),
+    ("kyverno", "webhooksCleanup.enabled", False),
+    ("kyverno-policies", "kyvernoVersion", "1.19.0"),
+    ("local-path-provisioner", "storageClass.provisionerName", "socle.platform/shared-files"),
+    ("local-path-provisioner", "helperImage.tag", "1.37.0"),
+    ("loki", "chunksCache.enabled", False),
+    ("alloy", "alloy.enableReporting", False),
+    ("eck-operator", "telemetry.disabled", True),
+    ("psmdb-operator", "disableTelemetry", True),
+    ("psmdb-db", "upgradeOptions.apply", "disabled"),
+    ("psmdb-db", "sharding.enabled", False),
+    ("psmdb-db", "secrets.users", "mongodb-users"),
+    ("cluster", "cluster.enableSuperuserAccess", False),
+    ("cluster", "cluster.initdb.secret.name", "postgres-owner"),
+    ("valkey", "auth.usersExistingSecret", "valkey-users"),
+    ("sonarqube", "initSysctl.enabled", False),
+    ("sonarqube", "monitoringPasscodeSecretName", "sonarqube-monitoring"),
+    ("nginx-ingress", "controller.telemetryReporting.enable", False),
+    ("nginx-gateway-fabric", "nginxGateway.productTelemetry.enable", False),
+    ("nginx-gateway-fabric", "certGenerator.ttlSecondsAfterFinished", 600),
+    ("openbao", "injector.enabled", False),
+    ("argo-rollouts", "dashboard.enabled", False),
+]
+
+
+@pytest.mark.parametrize(("chart", "path", "wanted"), TRAPS)
+def test_a_chart_is_told_what_it_must_not_do_by_itself(all_services: Any, chart: str, path: str, wanted: Any) -> None:
+    """Would catch a password made at each render, a Job at each sync, rights or reports that nobody asked for."""
+    met = 0
+    for where, _platform, service in all_services:
+        source = service.declaration.source
+        if source is None or source.chart != chart:
+            continue
+        value: Any = service.values
+        for part in path.split("."):
+            value = value.get(part) if isinstance(value, dict) else None
+        assert value == wanted, f"{where}: {path} is {value}"
+        met += 1
+    assert met
+
+
+def test_what_charts_invent_is_known(all_services: Any, charts: Any) -> None:
+    """Would catch a chart that begins to invent something: two renders of its own defaults disagree."""
+    used = {s.declaration.source.chart for _w, _p, s in all_services if s.declaration.source}
+    inventing = {
+        chart
+        for chart in filter(None, used)
+        if any(render == "default" for render, _object, _fields in charts.invented(chart))
+    }
+    assert inventing <= {chart for chart, _path, _wanted in TRAPS}
+    metrics = [s for _w, _p, s in all_services if s.name == "metrics-server"]
+    assert metrics and all(s.values["tls"]["type"] in ("metrics-server", "cert-manager") for s in metrics)
+    # Those whose schema lies on the Internet are rendered without asking for it.
+    online = "raw.githubusercontent.com"
+    away = {chart for chart in filter(None, used) if online in charts.text(chart, "values.schema.json")}
+    sources = [s.declaration.source for _w, _p, s in all_services if s.declaration.source]
+    assert away == {source.chart for source in sources if source.skip_schema}
