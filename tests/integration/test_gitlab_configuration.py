@@ -88,3 +88,22 @@ def test_playbook_check_mode_predicts_and_writes_nothing(site: Site) -> None:
     assert plain == [{k: o[k] for k in ("key", "action", "fields")} for o in done[0]["objects"]]
     assert done[0]["projects"].keys() == set() or done[1]["projects"]["cater/shop"]["id"]
     assert "correct-horse" not in run.stdout + run.stderr
+
+
+def test_playbook_info_gives_back_what_was_made(site: Site) -> None:
+    """Would catch an info module whose words mean something else to the module, or that shows a value."""
+    variables = [{"key": "PASSWORD", "scope": "test", "value": "correct-horse-battery", "masked": True}]
+    site.done(groups=GROUPS, projects=[{**SHOP, "variables": variables, "members": [{"user": "alan"}]}])
+    sections = ["members", "protected_branches", "protected_tags", "variables", "push_rule", "deploy_keys"]
+    asked = {**site.connection(), "groups": ["cater/release"], "projects": ["cater/shop"], "sections": sections}
+    task = {"socle.platform.gitlab_info": asked}
+    run = site.playbook([task, {"socle.platform.gitlab_info": {**asked, "projects": ["cater/shpo"]}}])
+    found, failed = results(run)
+    assert "correct-horse" not in run.stdout and found["token"]["user"] == "root"
+    (shop,) = found["projects"]
+    assert shop["id"] == site.project("cater/shop").id and shop["push_rule"] == [] and shop["deploy_keys"] == []
+    assert [row["user"] for row in found["groups"][0]["members"]] == ["root", "grace"]
+    again = {"path": shop["path"], **{name: shop[name] for name in ("protected_branches", "protected_tags", "members")}}
+    site.quiet(projects=[again])
+    assert shop["variables"][0] | {"key": "PASSWORD", "scope": "test", "masked": True} == shop["variables"][0]
+    assert "project cater/shpo: it is not there" in failed["msg"]

@@ -82,6 +82,65 @@ def test_lost_answers_lead_to_one_of_everything(site: Site, cuts: list[tuple[int
     site.quiet(**EVERYTHING)
 
 
+PLAIN = {"text": "1", "masked": False}
+MASKED = {"value": VALUE, "masked": True}
+EVERYBODY = st.sampled_from(["nobody", "maintainers", "developers", "user:ada", "user:grace"])
+who = st.lists(EVERYBODY, min_size=1, max_size=3, unique=True)
+sets = st.fixed_dictionaries(
+    {},
+    optional={
+        "description": st.sampled_from(["", "x"]),
+        "topics": st.lists(st.sampled_from(["a", "b"]), unique=True),
+        "protected_branches": st.lists(
+            st.fixed_dictionaries({"name": st.sampled_from(["main", "release/*"]), "push": who, "merge": who}),
+            max_size=2, unique_by=lambda row: row["name"],
+        ),
+        "protected_tags": st.lists(st.fixed_dictionaries({"name": st.just("v*"), "create": who}), max_size=1),
+        "variables": st.lists(
+            st.fixed_dictionaries(
+                {"key": st.sampled_from(["A", "B"]), "scope": st.sampled_from(["*", "test"])},
+                optional={"protected": st.booleans(), "raw": st.booleans(), "description": st.sampled_from(["", "x"])},
+            ).flatmap(lambda row: st.sampled_from([{**row, **PLAIN}, {**row, **MASKED}])),
+            max_size=3, unique_by=lambda row: (row["key"], row["scope"]),
+        ),
+        "environments": st.lists(
+            st.fixed_dictionaries(
+                {"name": st.sampled_from(["test", "production"])},
+                optional={
+                    "deploy": st.lists(st.sampled_from(["maintainers", "user:ada"]), min_size=1, unique=True),
+                    "approvals": st.dictionaries(st.sampled_from(["user:ada", "admins"]), st.integers(1, 3)),
+                },
+            ),
+            max_size=2, unique_by=lambda row: row["name"],
+        ),
+    },
+)  # fmt: skip
+PRUNED = ["protected_branches", "protected_tags", "variables", "environments", "environment_protections"]
+
+
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(first=sets, second=sets)
+def test_any_two_sets_converge(site: Site, first: dict[str, Any], second: dict[str, Any]) -> None:
+    """Would catch any pair of states that does not lead to what was asked, or is not quiet afterwards."""
+    site.fresh()
+    members = [{"user": "ada"}, {"user": "grace"}]
+    for wanted in (first, second):
+        values = {"groups": [{"path": "cater"}], "projects": [{"path": "cater/shop", "members": members, **wanted}]}
+        site.done(prune=PRUNED, **values)
+        site.quiet(prune=PRUNED, **values)
+        shop = site.project("cater/shop")
+        if "variables" in wanted:
+            rows = {(row["key"], row["scope"]) for row in wanted["variables"]}
+            assert {(row["key"], row["environment_scope"]) for row in shop.variables} == rows
+        if "protected_branches" in wanted:
+            there = {row["name"]: len(row["push_access_levels"]) for row in shop.branches}
+            assert there == {row["name"]: len(row["push"]) for row in wanted["protected_branches"]}
+        if "environments" in wanted:
+            assert {row["name"] for row in shop.environments} == {row["name"] for row in wanted["environments"]}
+            guarded = {row["name"] for row in wanted["environments"] if {"deploy", "approvals"} & set(row)}
+            assert {row["name"] for row in shop.protected_environments} == guarded
+
+
 @pytest.mark.parametrize("at", range(0, 16, 3))
 def test_the_server_goes_away_in_the_middle_and_a_later_run_finishes(site: Site, at: int) -> None:
     """Would catch half a set that the next run doubles or cannot finish, and an end that does not say what failed."""

@@ -158,6 +158,14 @@ def test_values_that_cannot_be_masked_are_said_first(site: Site) -> None:
     site.done(**on_shop(variables=[{**rows[1], "raw": True}]))
 
 
+def test_a_masked_variable_that_gets_a_short_value_says_what_to_do(site: Site) -> None:
+    """Would catch a bare 400: what was masked by hand stays masked, and the new value cannot be."""
+    site.done(**on_shop(variables=[{"key": "A", "value": VALUE, "masked": True}]))
+    result = site.apply(**on_shop(variables=[{"key": "A", "text": "1"}]))
+    assert not result.ok and "give masked: false" in result.message()
+    site.done(**on_shop(variables=[{"key": "A", "text": "1", "masked": False}]))
+
+
 @pytest.mark.parametrize("edition", ["ce", "ee"])
 def test_a_scope_that_the_server_drops_is_no_success(site: Site, edition: str) -> None:
     """Would catch a production secret handed to every environment: the server takes the scope and ignores it."""

@@ -75,7 +75,8 @@ def _options(kind: str) -> dict[str, Any]:
         if kind in section.kinds and section.spec:
             one = section.option == "push_rule"
             type_ = {"type": "dict"} if one else {"type": "list", "elements": "dict"}
-            options[section.option] = {**type_, "options": dict(section.spec)}
+            # Keys and tokens are named here, their secrets are not.
+            options[section.option] = {**type_, "no_log": False, "options": dict(section.spec)}
     return options
 
 

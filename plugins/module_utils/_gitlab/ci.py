@@ -186,8 +186,15 @@ class Variables(Section):
             # The mark in it belongs to the value, which is known here.
             wanted["value"] = do.change.after["value"]
         body = self.body(wanted, str(do.change.after.get("description") or ""), hidden)
-        # Without its value the API would keep it; without the filter it might take another scope's.
-        do.api.send("PUT", f"{do.base}/{self.path}/{enc(key)}", {**body, "filter": {"environment_scope": scope}})
+        # Without the filter it might take another scope's.
+        body["filter"] = {"environment_scope": scope}
+        try:
+            do.api.send("PUT", f"{do.base}/{self.path}/{enc(key)}", body)
+        except ApiError as error:
+            if error.status == 400 and "value is invalid" in error.text:
+                hint = "it is masked, and GitLab cannot mask this value: give masked: false, or a value of 8 characters"
+                raise AdapterError(error.sentence, hint) from None
+            raise
 
     def delete(self, do: Do) -> None:
         key, scope = _parts(do.name)

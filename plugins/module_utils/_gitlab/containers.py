@@ -230,7 +230,7 @@ def _common(paths: Sequence[str]) -> str:
 
 def _attributes(kind: str) -> set[str]:
     """What python-gitlab knows of; a new object has no row yet that could tell."""
-    import gitlab.v4.objects as objects
+    from gitlab.v4 import objects
 
     manager: Any = objects.GroupManager if kind == GROUP else objects.ProjectManager
     names: set[str] = set()

@@ -57,6 +57,13 @@ def current_user(call: Call) -> Answer:
     return Answer(200, shown_user(call.user or {}))
 
 
+@route("GET", "/personal_access_tokens/self")
+def token_itself(call: Call) -> Answer:
+    told = call.token or {}
+    row = {"id": 1, "name": "socle", "revoked": False, "created_at": now(), "active": True, "user_id": told["user"]}
+    return Answer(200, {**row, "scopes": told["scopes"], "expires_at": "2027-01-31", "last_used_at": now()})
+
+
 @route("GET", "/users")
 def users(call: Call) -> Answer:
     rows = call.world.users
