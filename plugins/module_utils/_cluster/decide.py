@@ -59,9 +59,10 @@ def _round(proposals: Iterable[Proposal], wanted: Wanted, notes: tuple[str, ...]
             steps.append(proposal)
     over = wanted.waited >= wanted.patience
     if steps or (idle and not over):
+        quiet = list({step.host: step for step in reversed(idle)}.values())[::-1]
         busy = {step.host for step in steps}
-        restarts = [step for step in idle if step.verb == "restart" and step.host not in busy]
-        return Decision(steps=tuple([*steps, *restarts] or idle), notes=notes)
+        restarts = [step for step in quiet if step.verb == "restart" and step.host not in busy]
+        return Decision(steps=tuple([*steps, *restarts] or quiet), notes=notes)
     if idle:
         reasons = "; ".join(f"{step.host}: {step.why}" for step in idle)
         sentence = (

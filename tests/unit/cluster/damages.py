@@ -319,6 +319,7 @@ CASES: list[Case] = [
     Case("the last but one is to be taken out", after(untouched, controls=2), HEALTHY, {"remove": ["c2"]}),
     Case("a worker is taken out", after(untouched), HEALTHY, {"remove": ["w2"]}),
     Case("a kubelet was stopped", after(put("c2", kubelet="inactive"))),
+    Case("a kubelet was stopped and its Node deleted", after(both(put("c1", kubelet="inactive"), no_node("c1")))),
     Case("all kubelets were stopped", after(put("c1", "c2", "c3", "w1", "w2", kubelet="inactive"))),
     Case("containerd failed on two control planes", after(put("c1", "c2", containerd="failed"))),
     Case("a worker's containerd failed", after(put("w1", containerd="failed"))),
