@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import base64
+import itertools
 import json
 import os
 import re
@@ -52,19 +53,79 @@ http.server.ThreadingHTTPServer(('', 8080), Answer).serve_forever()
 """
 SCAN = """
 import asyncio, sys
-async def probe(port, gate):
-    async with gate:
-        try:
-            _reader, writer = await asyncio.wait_for(asyncio.open_connection(sys.argv[1], port), 2)
-        except (OSError, asyncio.TimeoutError):
-            return
-        print(port)
-        writer.close()
+async def probe(port):
+    try:
+        _reader, writer = await asyncio.wait_for(asyncio.open_connection(sys.argv[1], port), 5)
+    except (OSError, asyncio.TimeoutError):
+        return
+    print(port)
+    writer.close()
 async def main():
-    gate = asyncio.Semaphore(2000)
-    await asyncio.gather(*(probe(port, gate) for port in range(1, int(sys.argv[2]))))
+    await asyncio.gather(*(probe(int(port)) for port in sys.argv[2:]))
 asyncio.run(main())
 """
+# A new connection each time, so that none is kept at what is gone.
+ASK = """
+import ssl, sys, time, urllib.request
+trust = ssl._create_unverified_context()
+while True:
+    begun = time.monotonic()
+    try:
+        good = urllib.request.urlopen(sys.argv[1], timeout=2, context=trust).status == 200
+    except OSError:
+        good = False
+    print(begun, time.monotonic(), int(good), flush=True)
+    time.sleep(max(0, 0.1 - (time.monotonic() - begun)))
+"""
+VIP = "10.10.2.1"
+
+
+def answering(lab: Lab, address: str, ports: set[int]) -> set[int]:
+    """Which ports of an address take a connection from a neighbour that is no node."""
+    words = [sys.executable, "-c", SCAN, address, *map(str, sorted(ports))]
+    done = subprocess.run(inside(lab.netns, *words), capture_output=True, text=True, check=True)
+    return {int(port) for port in done.stdout.split()}
+
+
+class Asked:
+    """What somebody was answered who asks all the time."""
+
+    def __init__(self, log: Path) -> None:
+        self.log = log
+
+    def rows(self) -> list[tuple[float, float, bool]]:
+        rows = [line.split() for line in self.log.read_text().splitlines()]
+        return [(float(row[0]), float(row[1]), row[2] == "1") for row in rows if len(row) == 3]
+
+    def asked(self) -> int:
+        return len(self.rows())
+
+    def good(self) -> int:
+        return sum(good for _begun, _ended, good in self.rows())
+
+    def failed(self) -> int:
+        return self.asked() - self.good()
+
+    def last_good(self, many: int) -> bool:
+        rows = self.rows()[-many:]
+        return len(rows) == many and all(good for _begun, _ended, good in rows)
+
+    def longest(self) -> float:
+        """Seconds between two good answers, at most."""
+        ends = [ended for _begun, ended, good in self.rows() if good]
+        return max((after - before for before, after in itertools.pairwise(ends)), default=0.0)
+
+
+@contextmanager
+def asking(lab: Lab, url: str) -> Iterator[Asked]:
+    log = lab.state / "asked.log"
+    with log.open("w") as file:
+        process = subprocess.Popen(inside(lab.netns, sys.executable, "-c", ASK, url), stdout=file)
+    try:
+        yield Asked(log)
+    finally:
+        process.kill()
+        process.wait()
 
 
 class Cluster:
@@ -148,8 +209,18 @@ class Cluster:
             node=node,
         )  # fmt: skip
 
-    def members(self) -> list[str]:
-        told = json.loads(self.etcdctl("member", "list", "--write-out=json"))
+    def holder(self) -> str:
+        """The control plane that has the shared address now."""
+        (found,) = [name for name in self.control if self.sh(name, f"ip address show to {VIP}")]
+        return found
+
+    def ready(self, node: str, ask: str) -> bool:
+        """What the cluster knows of a node, told by another one."""
+        words = ("get", "node", node, "-o", "jsonpath={.status.conditions[?(@.type=='Ready')].status}")
+        return self._kubectl(words, node=ask).stdout == "True"
+
+    def members(self, node: str = "") -> list[str]:
+        told = json.loads(self.etcdctl("member", "list", "--write-out=json", node=node))
         return sorted(row["name"] for row in told["members"] if not row.get("isLearner"))
 
 

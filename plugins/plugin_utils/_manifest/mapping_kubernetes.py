@@ -124,4 +124,8 @@ def _firewall(platform: Platform, made: Inventory, nodes: list[Host], control: l
     opening(platform, made, NODES, "kubelet", [KUBELET], sources=[*addresses, cluster.pods])
     opening(platform, made, NODES, "overlay", [OVERLAY[cluster.network]], protocol="udp", sources=addresses)
     forwarding(made, NODES, "pods", sources=[cluster.pods])
-    forwarding(made, NODES, "to-pods", destinations=[cluster.pods])
+    # A NodePort is the pod itself by the time it is let through. Services with addresses of their own are for the rack.
+    inside = [*addresses, cluster.pods]
+    if platform.manifest.services.load_balancer is not None and platform.rack is not None:
+        inside = [str(platform.rack.network), cluster.pods]
+    forwarding(made, NODES, "to-pods", sources=inside, destinations=[cluster.pods])
