@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tarfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -289,6 +289,28 @@ def silent(_argv: Sequence[str]) -> str:
 
 
 _SITES = iter(range(1, 250))
+
+
+def sites(binaries: Path, folder: Path, names: tuple[str, ...]) -> Iterator[Site]:
+    made = Site(binaries, folder)
+    try:
+        made.make(names)
+        yield made
+    finally:
+        made.stop()
+        shutil.rmtree(folder)
+
+
+PLANTED = "a-value-that-nobody-else-writes " * 200
+
+
+def planted(site: Site) -> Control:
+    """A cluster of one with a value in it."""
+    site.start("c1", among=("c1",))
+    control = site.controls["c1"]
+    until("etcd", lambda: control.state().etcd.healthy)
+    site.etcdctl("c1", "put", "planted", PLANTED)
+    return control
 
 
 def end(process: subprocess.Popen[bytes] | None) -> None:

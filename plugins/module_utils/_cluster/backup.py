@@ -199,21 +199,77 @@ def seal(source: Path, target: Path, recipient: str) -> None:
         os.fsync(handle.fileno())
 
 
-def unseal(source: Path, target: Path, certificate: Path, key: Path) -> None:
-    """Where the key is. What was changed on the way is refused."""
-    with _private(target):
-        pass
-    argv = ["openssl", "cms", "-decrypt", "-binary", "-inform", "DER", "-in", str(source), "-out", str(target)]
+def unseal(source: Path, target: Path, certificate: str, key: str) -> None:
+    """With the key, which is handed over and never written. What was changed on the way is refused."""
+    shown = target.with_name(f".{target.name}.pem")
     try:
-        _openssl([*argv, "-recip", str(certificate), "-inkey", str(key)], f"{source} cannot be opened")
+        with _private(shown) as handle:
+            handle.write(certificate.encode())
+        with _private(target):
+            pass
+        argv = ["openssl", "cms", "-decrypt", "-binary", "-inform", "DER", "-in", str(source), "-out", str(target)]
+        _openssl([*argv, "-recip", str(shown), "-inkey", "/dev/stdin"], "it does not open", key)
     except Refused as error:
         target.unlink(missing_ok=True)
-        raise Unusable(f"{error}: it is damaged, truncated, or sealed for another key") from None
+        raise Unusable(f"{source}: it is damaged, truncated, or sealed for another key ({error})") from None
+    finally:
+        shown.unlink(missing_ok=True)
 
 
-def _openssl(argv: Sequence[str], what: str) -> None:
+@dataclass(frozen=True)
+class Opened:
+    source: str
+    sha256: str
+    cluster: str
+    revision: int
+    taken: float
+    passed: tuple[str, ...] = ()
+    """Newer ones, and why they were passed over."""
+
+
+def open_newest(
+    where: Path, target: Path, *, cluster: str = "", certificate: str = "", key: str = "", dry: bool = False
+) -> Opened:
+    """The newest good snapshot of a folder, or the one file that is named, in clear at `target`."""
+    if target.exists():
+        raise Refused(f"{target} is there already: take it away, or name another place")
+    single = where.is_file()
+    candidates = [s for s in known(where.parent) if s.path == where] or [Snapshot(where)] if single else known(where)
+    passed: list[str] = []
+    for snapshot in sorted(candidates, key=lambda item: item.taken, reverse=True):
+        if cluster and snapshot.cluster and snapshot.cluster != cluster:
+            passed.append(f"{snapshot.path}: it is of the cluster {snapshot.cluster}, wanted {cluster}")
+            continue
+        try:
+            digest = _open(snapshot.path, target, certificate, key)
+        except Unusable as error:
+            passed.append(str(error))
+            continue
+        if dry:
+            target.unlink()
+        path = snapshot.path
+        return Opened(str(path), digest, snapshot.cluster, _revision(path), snapshot.taken, tuple(passed))
+    raise Unusable("; ".join(passed) if passed else f"{where}: there is no snapshot; name another folder or file")
+
+
+def _open(path: Path, target: Path, certificate: str, key: str) -> str:
     try:
-        done = subprocess.run(list(argv), capture_output=True, text=True, check=False)
+        if path.suffix == SEALED:
+            if not key:
+                raise Unusable(f"{path}: it is sealed, and no key was given")
+            unseal(path, target, certificate, key)
+        else:
+            with path.open("rb") as source, _private(target) as handle:
+                shutil.copyfileobj(source, handle)
+        return check(target)
+    except Unusable as error:
+        target.unlink(missing_ok=True)
+        raise Unusable(str(error).replace(str(target), str(path))) from None
+
+
+def _openssl(argv: Sequence[str], what: str, told: str = "") -> None:
+    try:
+        done = subprocess.run(list(argv), input=told, capture_output=True, text=True, check=False)
     except FileNotFoundError:
         raise Refused(f"{what}: there is no program openssl; install the package openssl") from None
     if done.returncode:
@@ -250,4 +306,4 @@ def prune(order: Order, cluster: str) -> Iterator[str]:
             yield str(snapshot.path)
 
 
-__all__ = ["Order", "Taken", "known", "prune", "seal", "take", "unseal"]
+__all__ = ["Opened", "Order", "Taken", "known", "open_newest", "prune", "seal", "take", "unseal"]

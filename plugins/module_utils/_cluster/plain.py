@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from .._wait import Deadline, Progress
-from .backup import Order, take
+from .backup import Order, open_newest, take
 from .decide import decide
 from .gate import View
 from .live import door, remove_member, wait_open
@@ -74,6 +74,21 @@ SNAPSHOT: dict[str, dict[str, Any]] = {
     "fresh": {"type": "float", "default": 0.0},
     **_PLACES,
 }
+OPEN: dict[str, dict[str, Any]] = {
+    "source": {"type": "path", "default": "/var/backups/etcd"},
+    "path": {"type": "path", "required": True},
+    "cluster": {"type": "str", "default": ""},
+    "certificate": {"type": "str", "default": ""},
+    "key": {"type": "str", "default": "", "no_log": True},
+}
+
+
+def opened(parameters: Mapping[str, Any], check_mode: bool, progress: Progress) -> dict[str, Any]:
+    """A good snapshot in clear."""
+    progress.waiting("a good snapshot", "they are being read, the newest first", 0.0)
+    given = {name: parameters[name] for name in ("cluster", "certificate", "key")}
+    found = asdict(open_newest(Path(parameters["source"]), Path(parameters["path"]), dry=check_mode, **given))
+    return {"changed": True, "path": parameters["path"], **found, "passed": list(found["passed"])}
 
 
 def snapshot(parameters: Mapping[str, Any], check_mode: bool, progress: Progress) -> dict[str, Any]:
@@ -138,10 +153,12 @@ __all__ = [
     "GATE",
     "MEMBER",
     "NEXT",
+    "OPEN",
     "SNAPSHOT",
     "STATE",
     "gate",
     "next_steps",
+    "opened",
     "places",
     "snapshot",
     "state",
