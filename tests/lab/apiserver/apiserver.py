@@ -9,6 +9,7 @@ import base64
 import datetime
 import ipaddress
 import json
+import os
 import select
 import shutil
 import signal
@@ -182,6 +183,11 @@ class Cluster:
             for e in events
             if e.get("userAgent") != "witness"
         ]  # fmt: skip
+
+    def work(self) -> float:
+        """Processor seconds that the programs have used."""
+        rows = [Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split() for process in self.processes]
+        return sum(int(row[11]) + int(row[12]) for row in rows) / os.sysconf("SC_CLK_TCK")
 
     def stop(self) -> None:
         """End every process, the last started first."""
