@@ -42,6 +42,7 @@ class EcsNative:
         self.found: dict[str, Any] = {}
         self.deployment: dict[str, Any] = {}
         self._definitions: dict[str, str] = {}
+        self.orphan = ""
 
     # -- reading
 
@@ -53,7 +54,10 @@ class EcsNative:
         deployment, status = self.deployment, str(self.deployment.get("status") or "")
         target = self._definition_of(deployment.get("targetServiceRevision"))
         shares = self._shares(target, status, current)
-        moving = self._moving(status, target, newest, record)
+        ours = record.phase is Phase.OPEN and target == newest
+        # Begun by a run whose release was taken back at the same moment: nobody else would answer it.
+        self.orphan = target if self._pause() and not ours and status not in GOING_BACK else ""
+        moving = "" if self.orphan else self._moving(status, target, newest, record)
         if record.phase is Phase.NONE:
             old = self._version(current, shares, Health.READY, "")
             return Stand(self.service, record, None, old, moving=moving, tidy=self._left_over(status))
@@ -165,6 +169,8 @@ class EcsNative:
         return list((self.found.get("deploymentConfiguration") or {}).get("lifecycleHooks") or [])
 
     def _left_over(self, status: str) -> str:
+        if self.orphan:
+            return f"taking back {self.orphan}, which waits for an answer that nobody will give"
         if status in UNDER_WAY or not any(hook.get("targetType") == "PAUSE" for hook in self._hooks()):
             return ""
         return f"taking the pause out of the deployments of {self.service}"
@@ -244,7 +250,10 @@ class EcsNative:
 
     def put_away(self, stand: Stand) -> None:
         del stand
-        self._update(deploymentConfiguration=self._configured(self._others()))
+        if self.orphan:
+            self._answer(self._pause(), "ROLLBACK")
+        else:
+            self._update(deploymentConfiguration=self._configured(self._others()))
 
     # -- what users got
 

@@ -52,11 +52,15 @@ class Answer:
 class Session:
     """What `requests` would be, without a network."""
 
-    def __init__(self, run: CloudRun) -> None:
-        self.run, self.headers = run, {}
+    def __init__(self, site: Site) -> None:
+        self.site, self.run, self.headers = site, site.run, {}
 
     def request(self, method: str, url: str, params: Any = None, json: Any = None, timeout: float = 0) -> Answer:
-        return Answer(*self.run.handle(method, urlsplit(url).path.lstrip("/"), params or {}, json))
+        lost = self.site.hook()
+        answer = Answer(*self.run.handle(method, urlsplit(url).path.lstrip("/"), params or {}, json))
+        if lost:
+            raise ConnectionError("the connection was reset")
+        return answer
 
     def close(self) -> None:
         """Nothing is open."""
@@ -72,7 +76,8 @@ class Site:
     got: list[tuple[int, str]] = field(default_factory=list)
     kill_at: int = 0
     requests: int = 0
-    hook: Callable[[], None] = lambda: None
+    hook: Callable[[], bool] = lambda: False
+    """Called before each request of a run; says whether its answer is lost."""
 
     def users(self, *_unused: Any) -> None:
         """Some users come; then the run may die before its request is sent."""
@@ -81,7 +86,6 @@ class Site:
 
     def before(self, method: str, path: str) -> None:
         self.users()
-        self.hook()
         if path.startswith("v2/"):
             self.requests += 1
             if self.requests == self.kill_at:
@@ -94,7 +98,7 @@ class Site:
 
     def port(self) -> cloud_run.CloudRun:
         api = google.Google("http://127.0.0.1:1", "http://127.0.0.1:1")
-        api._session = Session(self.run)
+        api._session = Session(self)
         return cloud_run.CloudRun(api, "shop", "europe-west1", "web")
 
     def drive(self, wish: Wish, limits: Limits | None = None, seconds: float = 3600, **more: Any) -> Any:

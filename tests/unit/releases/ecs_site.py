@@ -39,11 +39,8 @@ class Site:
     calls: list[str] = field(default_factory=list)
     clients: dict[str, Any] = field(default_factory=dict)
     refusals: dict[str, Exception] = field(default_factory=dict)
-    hook: Callable[[], None] = lambda: None
-
-    def lost(self) -> bool:
-        """Whether the answer of this call is lost; tests say so."""
-        return False
+    hook: Callable[[], bool] = lambda: False
+    """Called before each request of a run; says whether its answer is lost."""
 
     def users(self) -> None:
         for _again in range(7):
@@ -91,7 +88,7 @@ class Watched(amazon.Amazon):
     def call(self, api: str, operation: str, what: str, **parameters: Any) -> dict[str, Any]:
         site = self.site
         site.users()
-        site.hook()
+        lost = site.hook()
         site.calls.append(operation)
         if len(site.calls) == site.kill_at:
             raise Killed
@@ -104,7 +101,7 @@ class Watched(amazon.Amazon):
                 found = site.plain.call(api, operation, parameters)
             except CodedError as error:
                 raise amazon.refused(error, what, False) from None
-        if len(site.calls) == site.lose_at or site.lost():
+        if len(site.calls) == site.lose_at or lost:
             raise amazon.refused(Broken("reset"), what, operation.startswith(READS))
         return found
 

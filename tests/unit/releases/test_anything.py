@@ -43,8 +43,10 @@ WISHES = st.one_of(
     st.just(Wish("web", Aim.RELEASED)),
     st.just(Wish("web", Aim.ROLLED_BACK)),
 )
-# How a run ends before its time: never, or at this request.
+# How a run ends before its time: never, or at this request; and which answers it loses.
 ENDS = st.one_of(st.just(0), st.integers(1, 60))
+LOSSES = st.frozensets(st.integers(1, 40), max_size=3)
+RUNS = st.tuples(WISHES, ENDS, LOSSES)
 
 
 @dataclass
@@ -56,13 +58,14 @@ class Turns:
     running: list[int] = field(default_factory=list)
     mine: dict[int, int] = field(default_factory=dict)
     ends: dict[int, int] = field(default_factory=dict)
+    losses: dict[int, frozenset[int]] = field(default_factory=dict)
     counts: dict[int, int] = field(default_factory=dict)
     turn: int = 0
 
     def __post_init__(self) -> None:
         self.next = iter(self.order)
 
-    def before(self) -> None:
+    def before(self) -> bool:
         me = self.mine[threading.get_ident()]
         with self.condition:
             self.pass_on()
@@ -70,6 +73,7 @@ class Turns:
             self.counts[me] = self.counts.get(me, 0) + 1
             if self.counts[me] == self.ends.get(me):
                 raise cloud_site.Killed
+            return self.counts[me] in self.losses.get(me, ())
 
     def pass_on(self) -> None:
         if self.running:
@@ -86,10 +90,14 @@ class Turns:
             self.pass_on()
 
 
-def side_by_side(site: Any, wishes: list[tuple[Wish, int]], order: list[int]) -> list[BaseException]:
+Planned = tuple[Wish, int, frozenset[int]]
+
+
+def side_by_side(site: Any, wishes: list[Planned], order: list[int]) -> list[BaseException]:
     """Each wish in a run of its own; what they ended with that they should not have."""
     turns = Turns(order, running=list(range(len(wishes))))
-    turns.ends = {number: end for number, (_wish, end) in enumerate(wishes)}
+    turns.ends = {number: end for number, (_wish, end, _lost) in enumerate(wishes)}
+    turns.losses = {number: lost for number, (_wish, _end, lost) in enumerate(wishes)}
     odd: list[BaseException] = []
 
     def one(number: int, wish: Wish) -> None:
@@ -104,12 +112,12 @@ def side_by_side(site: Any, wishes: list[tuple[Wish, int]], order: list[int]) ->
             turns.end(number)
 
     site.hook = turns.before
-    threads = [threading.Thread(target=one, args=(number, wish)) for number, (wish, _end) in enumerate(wishes)]
+    threads = [threading.Thread(target=one, args=(number, run[0])) for number, run in enumerate(wishes)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join(120)
-    site.hook = lambda: None
+    site.hook = lambda: False
     assert not any(thread.is_alive() for thread in threads)
     return odd
 
@@ -122,12 +130,12 @@ def whole(site: Any) -> set[str]:
 
 @pytest.mark.parametrize("world", WORLDS)
 @settings(max_examples=25)
-@given(runs=st.lists(st.tuples(WISHES, ENDS), min_size=1, max_size=5))
-def test_runs_that_die_anywhere(world: str, runs: list[tuple[Wish, int]]) -> None:
+@given(runs=st.lists(RUNS, min_size=1, max_size=5))
+def test_runs_that_die_anywhere(world: str, runs: list[Planned]) -> None:
     """Would catch an error for a user, a user of a failing version, or a service that one command cannot bring back."""
     site = WORLDS[world]()
-    for wish, end in runs:
-        assert not side_by_side(site, [(wish, end)], [])
+    for run in runs:
+        assert not side_by_side(site, [run], [])
     with suppress(AdapterError):
         site.drive(Wish("web", Aim.ROLLED_BACK), QUICK)
     assert len(whole(site)) == 1 and whole(site) <= GOOD
@@ -142,10 +150,10 @@ def test_runs_that_die_anywhere(world: str, runs: list[tuple[Wish, int]]) -> Non
 @settings(max_examples=25)
 @given(
     before=st.lists(WISHES, max_size=1),
-    runs=st.lists(st.tuples(WISHES, ENDS), min_size=2, max_size=3),
+    runs=st.lists(RUNS, min_size=2, max_size=3),
     order=st.lists(st.integers(0, 2), max_size=60),
 )
-def test_runs_at_the_same_time(world: str, before: list[Wish], runs: list[tuple[Wish, int]], order: list[int]) -> None:
+def test_runs_at_the_same_time(world: str, before: list[Wish], runs: list[Planned], order: list[int]) -> None:
     """Would catch two releases that overwrite each other, or a version that is taken back and gets users again."""
     site = WORLDS[world]()
     for wish in before:

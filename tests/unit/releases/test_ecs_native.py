@@ -95,15 +95,16 @@ def test_a_roll_back_does_not_wait_for_the_end() -> None:
     site = site_of(strategy="CANARY")
     seen = []
 
-    def until_users() -> None:
+    def until_users() -> bool:
         seen.append(site.percents().get("app:v2", 0))
         if seen[-1] == 10:
             raise Killed
+        return False
 
     site.hook = until_users
     with pytest.raises(Killed):
         site.drive(released("app:v2"), QUICK)
-    site.hook = lambda: None
+    site.hook = lambda: False
     site.drive(BACK, QUICK)
     assert site.percents() == {"app:v1": 100} and site.no_error_seen()
     assert max(seen) == 10
@@ -133,3 +134,16 @@ def test_killed_at_any_call_the_next_run_goes_on(image: str) -> None:
         assert hooks(site) == [], at
         assert site.no_error_seen() and not site.images.users_of("app:sick")
     assert at > 20
+
+
+def test_a_pause_that_nobody_will_answer_is_answered() -> None:
+    """Would catch a deployment begun while its release was taken back: everybody would wait for it for a day."""
+    for after in (released("app:v3"), BACK):
+        site = site_of(strategy="BLUE_GREEN")
+        site.drive(Wish("web", Aim.DEPLOYED, "app:v2"), QUICK)
+        assert site.plain is not None
+        site.plain.tables.definitions["shop-web:2"].tags["socle:phase"] = "failed"
+        site.drive(after, QUICK)
+        site.aws.tick()
+        assert site.percents() == {after.image or "app:v1": 100} and site.no_error_seen()
+        assert not site.images.users_of("app:v2")
