@@ -20,9 +20,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "artefacts"))
 from labmirror.catalogue import Catalogue, Image, catalogue, minors  # the package lies beside this one
 from labmirror.mirror import Mirror, architecture, cache_folder  # as above
 from labmirror.steps import Steps  # as above
+from labmirror.trouble import Trouble  # as above
 from labmirror.upstream import Upstream  # as above
 
 ARTEFACTS = Path(__file__).resolve().parents[1] / "artefacts"
+__all__ = ["Trouble", "programs"]
+
 NAMES = ("etcd", "kube-apiserver", "kube-controller-manager")
 
 
