@@ -17,6 +17,8 @@ from .platform import Platform
 from .services import services
 
 Object = dict[str, Any]
+# Megabytes of kinds; the one in C is not in every build of the library.
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _CLUSTER_WIDE = {"ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition", "Namespace", "PriorityClass"}
 
 
@@ -24,7 +26,7 @@ def built(platform: Platform, install: str) -> list[Object]:
     """The objects of bootstrap/: what is released, with the platform's configuration in it."""
     whole = [service for cluster in platform.clusters.values() for service in services(platform, cluster)]
     folder = bootstrap.bootstrap(platform, whole)
-    released = [item for item in yaml.load_all(install, Loader=yaml.CSafeLoader) if item]
+    released = [item for item in yaml.load_all(install, Loader=_LOADER) if item]
     folder[bootstrap.INSTALL] = released
     (kustomization,) = folder["kustomization.yaml"]
     made = [item for name in kustomization["resources"] for item in folder[name]]
@@ -44,6 +46,9 @@ def _patched(made: list[Object], wanted: Object) -> None:
 
 
 def _placed(item: Object) -> Object:
+    for subject in item.get("subjects") or ():
+        if subject["kind"] == "ServiceAccount":
+            subject["namespace"] = argocd.NAMESPACE
     if item["kind"] in _CLUSTER_WIDE:
         return item
     return {**item, "metadata": {**item["metadata"], "namespace": argocd.NAMESPACE}}

@@ -204,8 +204,19 @@ def test_the_first_installation_is_what_the_kustomization_builds(
     ]
     released[0]["data"] = {"kept": "yes", "url": "of the release"}
     released.append({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "argocd-server"}})
-    role = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": {"name": "argocd-server"}}
-    text = yaml.safe_dump_all([*released, {**role, "rules": []}])
+    rights = "rbac.authorization.k8s.io/v1"
+    released.append({"apiVersion": rights, "kind": "ClusterRole", "metadata": {"name": "argocd-server"}, "rules": []})
+    released.append(
+        {
+            "apiVersion": rights,
+            "kind": "RoleBinding",
+            "metadata": {"name": "argocd-server"},
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "argocd-server"},
+            # As it is released: without a namespace.
+            "subjects": [{"kind": "ServiceAccount", "name": "argocd-server"}],
+        }
+    )
+    text = yaml.safe_dump_all(released)
     for path, content in {**written, "bootstrap/install.yaml": text}.items():
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_text(content)
