@@ -100,6 +100,14 @@ def _insane(picture: Picture) -> Iterator[Problem]:
     both = sorted(set(wanted.control_planes) & set(wanted.workers))
     if both:
         yield Problem(f"{', '.join(both)}: a control plane and a worker at once; give each machine one group", "repair")
+    for name in (name for name in wanted.workers if name not in wanted.replace):
+        state = picture.states.get(name)
+        if state and (state.etcd.data or state.manifests):
+            yield Problem(
+                f"{name} is a worker in the manifest and has a control plane on it: take it out with "
+                "playbooks/scale.yml (`remove`) first, then it can come back as a worker",
+                "remove",
+            )
     running = {s.authority: name for name, s in picture.controls.items() if s.etcd.healthy and s.authority}
     if len(running) > 1:
         said = " and ".join(f"{name} (CA {authority[:12]})" for authority, name in sorted(running.items()))

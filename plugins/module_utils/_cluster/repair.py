@@ -188,6 +188,13 @@ def _strangers(picture: Picture) -> Iterator[Proposal]:
                 "replace",
             )
     for name, state in picture.controls.items():
+        if _is_worker(picture, name, state):
+            yield Problem(
+                f"{name} is a control plane in the manifest and works as a worker: take it out with "
+                "playbooks/scale.yml (`remove`) first, so that it is drained, then it can come back",
+                "remove",
+            )
+    for name, state in picture.controls.items():
         if picture.alone(state):
             yield Problem(
                 f"the etcd of {name} runs all alone (revision {state.etcd.revision}) beside the cluster (revision "
@@ -204,9 +211,16 @@ def _strangers(picture: Picture) -> Iterator[Proposal]:
             )
 
 
+def _is_worker(picture: Picture, name: str, state: State) -> bool:
+    """A control plane whose join was interrupted has its static pods before its Node."""
+    joined = name in picture.nodes and has_kubelet(state) and not state.manifests and not state.etcd.data
+    return joined and not picture.nodes[name].control_plane and name not in picture.wanted.replace
+
+
 def _clean(picture: Picture) -> Iterator[Proposal]:
     for name, state in _outside(picture):
-        if state.leftovers and not _foreign(picture, name, state):
+        worker = name in picture.controls and _is_worker(picture, name, state)
+        if state.leftovers and not worker and not _foreign(picture, name, state):
             yield step(name, "reset_leftovers", _why_half(name, state))
 
 

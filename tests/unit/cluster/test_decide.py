@@ -194,6 +194,18 @@ def test_what_was_done_and_does_not_show_is_waited_for_and_then_told() -> None:
     assert "upgrade_worker was done and does not show yet" in told["refusal"]
 
 
+def test_a_machine_that_changes_its_group_is_not_touched() -> None:
+    """Catches a working worker reset without a drain, or a control plane upgraded as a worker, past the gate."""
+    world = World.healthy(3, 2)
+    wanted = wanted_of(world, {})
+    as_control = {**wanted["control_planes"], "w1": world.machines["w1"].address}
+    told = next_steps({**wanted, "machines": world.observe(), "control_planes": as_control, "workers": ["w2"]})
+    assert (told["steps"], told["action"]) == ([], "remove")
+    fewer = {name: address for name, address in wanted["control_planes"].items() if name != "c3"}
+    told = next_steps({**wanted, "machines": world.observe(), "control_planes": fewer, "workers": ["w1", "w2", "c3"]})
+    assert (told["steps"], told["action"]) == ([], "remove")
+
+
 def test_what_is_converged_gets_no_steps() -> None:
     """Catches a second run that does something."""
     world = World.healthy()
