@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 from ansible_collections.socle.platform.plugins.module_utils._objects import AdapterError
-from ansible_collections.socle.platform.plugins.module_utils._releases.model import Aim, Limits, Phase, Wish
+from ansible_collections.socle.platform.plugins.module_utils._releases.model import Aim, Limits, Phase, Stale, Wish
 from botocore.exceptions import EndpointConnectionError
 from cloud_site import Killed
 from clouds.plain_amazon import CodedError
@@ -205,3 +205,15 @@ def test_what_the_plain_double_says_moto_says_too(moto: Site) -> None:
     moto.drive(released("app:v3"), QUICK)
     moto.drive(BACK, QUICK)
     assert moto.percents() == {"app:v1": 100} and moto.running() == {"web": "2 app:v1", "web-next": "0 app:v1"}
+
+
+def test_of_two_releases_that_begin_at_the_same_moment_one_has_the_way(site: Site) -> None:
+    """Would catch two new versions that are both under way because neither saw the other begin."""
+    one, other = site.port(), site.port()
+    before = one.read(), other.read()
+    one.make(before[0], released("app:v2"))
+    with pytest.raises(Stale, match="another release has just begun"):
+        other.make(before[1], released("app:v3"))
+    assert other.read().record.image == "app:v2"
+    assert site.plain is not None
+    assert [one.status for one in site.plain.tables.definitions.values()] == ["ACTIVE", "ACTIVE", "INACTIVE"]
