@@ -78,10 +78,7 @@ def _list(want: Sequence[Any], have: Sequence[Any], fields: Mapping[str, Any]) -
     seen = 1 if "." in fields else 0
     at = -1
     for item in want:
-        match = _item(item, fields)
-        if match is None:
-            return False
-        name, test = match
+        name, test = _item(item, fields)
         place = next((number for number, other in enumerate(have) if test(other)), -1)
         # Applying puts our items into our order.
         if place <= at:
@@ -94,8 +91,8 @@ def _list(want: Sequence[Any], have: Sequence[Any], fields: Mapping[str, Any]) -
     return seen == len(fields)
 
 
-def _item(item: Any, fields: Mapping[str, Any]) -> tuple[str, Callable[[Any], bool]] | None:
-    """The name of this item in the entry, and how to know it in the live list."""
+def _item(item: Any, fields: Mapping[str, Any]) -> tuple[str, Callable[[Any], bool]]:
+    """The name of this item in the entry, and how to know it in the live list; a test that nothing meets if unsure."""
     found: list[tuple[str, Callable[[Any], bool]]] = []
     for name in fields:
         if name.startswith("k:") and isinstance(item, Mapping):
@@ -107,7 +104,11 @@ def _item(item: Any, fields: Mapping[str, Any]) -> tuple[str, Callable[[Any], bo
                 found.append((name, partial(_has, keys)))
         elif name.startswith("v:") and _decoded(name) == item:
             found.append((name, partial(_is, item)))
-    return found[0] if len(found) == 1 else None
+    return found[0] if len(found) == 1 else ("", _unsure)
+
+
+def _unsure(_other: Any) -> bool:
+    return False
 
 
 def _is(item: Any, other: Any) -> bool:

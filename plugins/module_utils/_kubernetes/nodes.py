@@ -151,8 +151,7 @@ class Nodes(ApiReader):
         api = self.session.api
         wanted = {item.key: item for item in desired}
         if len(wanted) == 1:
-            name = next(iter(wanted))
-            found = [api.find(f"/api/v1/nodes/{segment(name)}")]
+            found = [api.find(f"/api/v1/nodes/{segment(name)}") for name in wanted]
         else:
             found = api.listed("/api/v1/nodes")
             self.names = [live["metadata"]["name"] for live in found]

@@ -165,7 +165,7 @@ class Objects(ApiReader):
         work.lives.update(found)
         present = {item.key: item for item in desired if item.present}
         todo = [key for key in found if key in present and not self._certain(present[key], found[key])]
-        after = dict(zip(todo, each(lambda key: self._rehearsed(key), todo), strict=True))
+        after = dict(zip(todo, each(self._rehearsed, todo), strict=True))
         for key, live in found.items():
             yield self._current(key, live, present.get(key), after.get(key))
         # A single object is looked up again after a fault: what is to be pruned is not looked for each time.

@@ -7,12 +7,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 from .._wait import Hopeless, Waiting
 
 Live = Mapping[str, Any]
-NotReady = Waiting | Hopeless | None
+NotReady: TypeAlias = "Waiting | Hopeless | None"
 
 
 def conditions(live: Live) -> dict[str, Mapping[str, Any]]:
