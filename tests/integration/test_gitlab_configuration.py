@@ -107,3 +107,13 @@ def test_playbook_info_gives_back_what_was_made(site: Site) -> None:
     site.quiet(projects=[again])
     assert shop["variables"][0] | {"key": "PASSWORD", "scope": "test", "masked": True} == shop["variables"][0]
     assert "project cater/shpo: it is not there" in failed["msg"]
+
+
+def test_a_server_that_is_still_to_be_made_is_planned_without_asking(site: Site) -> None:
+    """Would catch a first plan that ends in a 401: in check mode the token is only a placeholder yet."""
+    token = "<secret gitlab/api#token (known after apply)>"
+    made = site.plan(api_token=token, groups=GROUPS, projects=[SHOP])
+    assert {change.action.value for change in made.changes} == {"create"} and not made.refusals
+    assert site.server.requests() == []
+    result = site.apply(api_token=token, groups=[{"path": "cater"}])
+    assert "the token for GitLab is not known" in result.message() and site.server.requests() == []

@@ -14,8 +14,9 @@ from typing import Any
 
 from .._apply import Result
 from .._diff import FieldChange
-from .._objects import Change, Current, Desired, DesiredError, Plan, Reader, Step, Writer
+from .._objects import AdapterError, Change, Current, Desired, DesiredError, Plan, Reader, Step, Writer
 from .._secrets.adapter import SPEC
+from .._values import Unknown
 from . import ci, instance, refs, tokens
 from .client import MISSING, Api
 from .containers import GROUP, INSTANCE, PROJECT, VISIBILITY, Containers, fields_of, parent
@@ -187,7 +188,8 @@ class Configuration:
 
     def reader(self, parameters: Mapping[str, Any]) -> GitLabReader:
         api = Api(connection_of(parameters), float(parameters.get("deadline") or 600.0))
-        site = Site(api, People(api), tokens.Tokens(parameters), frozenset(parameters.get("prune") or ()))
+        ahead = isinstance(parameters["api_token"], Unknown)
+        site = Site(api, People(api), tokens.Tokens(parameters), frozenset(parameters.get("prune") or ()), ahead)
         self._reader = GitLabReader(site, self._wanted or Wanted([], {}, set(), {}))
         return self._reader
 
@@ -222,6 +224,8 @@ class GitLabReader(Reader):
 
     def read(self, desired: Sequence[Desired]) -> Iterable[Current]:
         self.refused = {}
+        if self.site.ahead:
+            return []
         containers: dict[Where, Desired] = {}
         sections: dict[tuple[Where, str], dict[str, Desired]] = {}
         for item in desired:
@@ -308,6 +312,8 @@ class GitLabReader(Reader):
 
     def check(self, desired: Sequence[Desired], current: Mapping[str, Current]) -> Iterable[str]:
         del current
+        if self.site.ahead:
+            return
         containers = {
             self.wanted.refs[item.key].where: item for item in desired if not self.wanted.refs[item.key].section
         }
@@ -365,6 +371,10 @@ class GitLabWriter(Writer):
         self.site = reader.site
 
     def _do(self, verb: str, change: Change, step: Step) -> None:
+        if self.site.ahead:
+            raise AdapterError(
+                "the token for GitLab is not known", "make it before this task, or give another api_token"
+            )
         ref = self.reader.wanted.refs[change.key]
         if not ref.section:
             self.reader.containers.write(ref.where, change, step)

@@ -55,6 +55,8 @@ class Site:
     people: People
     tokens: Tokens
     prune: frozenset[str] = frozenset()
+    ahead: bool = False
+    """The server is still to be made, as far as a check mode run can know: its token is."""
 
 
 @dataclass(frozen=True)
