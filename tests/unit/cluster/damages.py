@@ -259,6 +259,16 @@ CASES: list[Case] = [
     *killed("upgrade of a worker", upgrading("c1", "c2", "c3"), "w1", "upgrade_worker", 4, version=NEW),
     *killed("renewal", after(put("c2", days=5)), "c2", "renew_certificates", 3, names=[]),
     *killed("reset of a rebuilt machine", after(forget("c3")), "c3", "reset_leftovers", 3),
+    *killed(
+        "removal of a control plane",
+        after(lambda world: leave(world, "c3")),
+        "c3",
+        "remove_control_plane",
+        7,
+        {"remove": ["c3"]},
+        id="e4",
+    ),
+    *killed("removal of a worker", after(untouched), "w2", "remove_worker", 5, {"remove": ["w2"]}, on="c1"),
     Case("second control plane does not answer", after(put("c2", alive=False)), "start_machine"),
     Case("one has not joined, another does not answer", lambda: _lacks_and_away("c3", "c2"), "start_machine"),
     Case(

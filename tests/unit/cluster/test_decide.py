@@ -84,7 +84,9 @@ def judge(case: Case, world: World, wanted: dict[str, Any], told: dict[str, Any]
     if case.ends == HEALTHY:
         assert not told["refusal"], f"{told['refusal']}\n" + "\n".join(world.acts)
         for name in wanted["remove"]:
-            world.machines.pop(name, None)
+            gone = world.machines.pop(name, None)
+            assert name not in world.nodes
+            assert gone is None or not gone.alive or not gone.leftovers, "\n".join(world.acts)
         assert not world.is_well(wanted["version"]), "\n".join(world.acts)
     else:
         assert told["action"] == case.ends, f"{told}\n" + "\n".join(world.acts)
