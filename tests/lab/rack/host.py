@@ -74,8 +74,8 @@ def too_small_for_a_cluster() -> str | None:
     found = int(Path("/proc/sys/fs/inotify/max_user_instances").read_text())
     if found < CLUSTER_WATCHES:
         return (
-            f"A cluster in the lab needs fs.inotify.max_user_instances of {CLUSTER_WATCHES}, and this machine has {found}:"
-            f" as root, sysctl fs.inotify.max_user_instances={CLUSTER_WATCHES} (or `make setup`)."
+            f"A cluster in the lab needs fs.inotify.max_user_instances of {CLUSTER_WATCHES}, this machine has {found}: "
+            f"as root, sysctl fs.inotify.max_user_instances={CLUSTER_WATCHES} (or `make setup`)."
         )
     return None
 
