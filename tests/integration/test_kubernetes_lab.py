@@ -218,6 +218,28 @@ def test_the_loss_of_a_control_plane_is_survived(cluster: kit.Cluster) -> None:
     cluster.kubectl("-n", "default", "delete", "configmap", "written-meanwhile")
 
 
+@pytest.mark.long
+def test_a_node_goes_only_when_it_was_emptied_and_comes_back(cluster: kit.Cluster, web: str) -> None:
+    """Catches a node deleted although pods could not leave it, one left cordoned, and one that cannot return."""
+    lonely = kit.pod("lonely", web)
+    lonely["spec"]["nodeName"] = "worker-2"
+    cluster.apply(lonely)
+    words = ("scale.yml", "-e", json.dumps({"socle_remove": ["worker-2"]}))
+    refused = cluster.play(*words, check=False)
+    assert f"{web}/lonely" in refused
+    assert "Delete pods that nobody keeps" in refused
+    (node,) = [row for row in cluster.get("nodes") if row["metadata"]["name"] == "worker-2"]
+    assert not node["spec"].get("unschedulable")
+    cluster.kubectl("-n", web, "delete", "pod", "lonely")
+    # The other replica has no second node to go to.
+    cluster.kubectl("-n", web, "scale", "deployment/web", "--replicas=1")
+    cluster.play(*words)
+    assert {row["metadata"]["name"] for row in cluster.get("nodes")} == {*cluster.addresses} - {"worker-2"}
+    assert cluster.sh("worker-2", "ls /etc/kubernetes/*.conf 2>/dev/null || true") == ""
+    cluster.play("kubernetes.yml")
+    until("it is back", lambda: cluster.ready("worker-2", "control-1"), 60)
+
+
 def test_a_second_run_changes_nothing(cluster: kit.Cluster) -> None:
     """Catches a task that changes something each time, on any node."""
     said = cluster.play("kubernetes.yml")
