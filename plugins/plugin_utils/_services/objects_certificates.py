@@ -26,8 +26,13 @@ DNS = "socle-dns"
 
 
 def issuers(_platform: Platform, cluster: Cluster) -> Iterator[Object]:
-    """All of them in every cluster; the manifest says which one services use."""
+    """The one of our own in every cluster; Let's Encrypt's where the manifest wants one of them.
+
+    An issuer that cannot reach its server is never healthy, and whatever comes after it would wait.
+    """
     yield _issuer(INTERNAL, {"ca": {"secretName": AUTHORITY}})
+    if cluster.issuer == INTERNAL:
+        return
     email = cluster.setting("certificates", "email")
     solver = _solver(cluster)
     if solver is None:

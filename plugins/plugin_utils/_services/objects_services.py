@@ -153,7 +153,7 @@ def _alerts(_platform: Platform, cluster: Cluster) -> Iterator[Object]:
 
 OF: dict[str, Callable[[Platform, Cluster], Iterator[Object]]] = {
     "metallb": _addresses,
-    "external-secrets": _stores,
+    "secret-stores": _stores,
     "openbao": _openbao,
     "storage-classes": _classes,
     "sonarqube": _sonarqube,

@@ -88,8 +88,22 @@ def _share(size: str, percent: int) -> str:
     return f"{mebi * percent // 100}MB"
 
 
+def _reached(_platform: Platform, cluster: Cluster, _size: str) -> Values:
+    """Without anything that gives out addresses, a load balancer would be waited for in vain: nodes' ports it is."""
+    if cluster.kind != "kubeadm" or cluster.has("load_balancer"):
+        return {}
+    return {"controller": {"service": {"type": "NodePort"}}}
+
+
+def _gateway(platform: Platform, cluster: Cluster, size: str) -> Values:
+    found = _reached(platform, cluster, size)
+    return {"nginx": found["controller"]} if found else {}
+
+
 OF: dict[str, Callable[[Platform, Cluster, str], Values]] = {
     "kube-prometheus-stack": _monitoring,
+    "nginx-ingress": _reached,
+    "nginx-gateway-fabric": _gateway,
     "loki": settings_logs.loki,
     "alloy": settings_logs.alloy,
     **settings_data.OF,

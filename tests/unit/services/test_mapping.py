@@ -121,6 +121,20 @@ backups: {to: nfs, path: "nas:/backups"}
         service("velero", given, given.home, "standard")
 
 
+def test_nothing_waits_for_what_cannot_come(tmp_path: Path) -> None:
+    """Would catch a wave that stands still: an address nobody gives, an issuer that reaches nobody."""
+    from ansible_collections.socle.platform.plugins.plugin_utils._services.objects import objects
+
+    base = "services: {ingress: {}, certificates: {email: a@example.org, issuer: internal}%s}\n"
+    alone = whole(told(tmp_path, base % ""))
+    assert service("nginx-ingress", alone, alone.home, "small").values["controller"]["service"]["type"] == "NodePort"
+    issuers = [o for o in objects(alone, service("cert-manager", alone, alone.home, "small")) if "Issuer" in o["kind"]]
+    assert [issuer["metadata"]["name"] for issuer in issuers] == ["internal"]
+    given = whole(told(tmp_path, base % ", load_balancer: {}"))
+    type_of = service("nginx-ingress", given, given.home, "small").values["controller"]["service"]["type"]
+    assert type_of == "LoadBalancer"
+
+
 def test_every_inventory_of_the_project_is_described() -> None:
     """Would catch an example whose services nobody could roll out."""
     for manifest in sorted(ROOT.glob("inventories/*/*.socle.yml")):
