@@ -136,8 +136,4 @@ class FilterModule:
     """The filter, for Ansible."""
 
     def filters(self) -> dict[str, t.Any]:
-        return {
-            "kubeadm_files": kubeadm_files,
-            "kubeadm_reason": _kubeadm.reason,
-            "kubeadm_unready": _kubeadm.unready,
-        }
+        return {"kubeadm_files": kubeadm_files}
