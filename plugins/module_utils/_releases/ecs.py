@@ -130,7 +130,7 @@ class Ecs:
     def _health(self, place: Place) -> tuple[Health, str]:
         if place.failure:
             return Health.FAILED, f"{place.name}: {place.failure}"
-        if not place.settled:
+        if place.running < place.desired:
             return Health.COMING, f"{place.name}: {place.running} of {place.desired} tasks run{_after(place.said)}"
         found = self.amazon.call(
             "elbv2", "describe_target_health", f"targets of {place.name}", TargetGroupArn=place.group
@@ -138,7 +138,10 @@ class Ecs:
         healths = [one["TargetHealth"] for one in found]
         good = sum(health.get("State") == "healthy" for health in healths)
         if good >= place.desired:
-            return Health.READY, ""
+            done = place.settled
+            return (
+                (Health.READY, "") if done else (Health.COMING, f"{place.name}: ECS still puts its deployment in order")
+            )
         reasons = {str(health.get("Description") or health.get("Reason") or health.get("State")) for health in healths}
         return (
             Health.COMING,

@@ -217,3 +217,12 @@ def test_of_two_releases_that_begin_at_the_same_moment_one_has_the_way(site: Sit
     assert other.read().record.image == "app:v2"
     assert site.plain is not None
     assert [one.status for one in site.plain.tables.definitions.values()] == ["ACTIVE", "ACTIVE", "INACTIVE"]
+
+
+def test_a_version_that_never_gets_ready_does_not_hold_up_its_release(site: Site) -> None:
+    """Would catch a release that waits until its deadline for tasks that no circuit breaker gives up."""
+    site.aws.patience = 10**6
+    with pytest.raises(AdapterError, match=r"taken back: it was not ready within 60 s: web-next: .* in progress"):
+        site.drive(released("app:v2"), Limits(patience=60))
+    assert site.percents() == {"app:v1": 100} and not site.images.users_of("app:v2")
+    assert site.running()["web-next"].startswith("0 ")
