@@ -81,17 +81,18 @@ def test_what_is_ours_can_be_taken_away() -> None:
     assert (init[2]["failCgroupV1"], init[2]["readOnlyPort"], init[2]["serverTLSBootstrap"]) == (False, 1, True)
 
 
-def test_secrets_are_never_audited_with_their_bodies() -> None:
-    """Catches an order of rules in which a broader one comes first."""
+@pytest.mark.parametrize("verb", ["create", "update", "patch", "get", "list"])
+@pytest.mark.parametrize("resource", ["secrets", "serviceaccounts/token", "tokenreviews"])
+def test_secrets_are_never_audited_with_their_bodies(verb: str, resource: str) -> None:
+    """Catches a broader rule that comes first: the first that matches decides."""
     (policy,) = documents("control_plane")["audit.yaml"]
-    first = next(
-        rule
-        for rule in policy["rules"]
-        if any("secrets" in row["resources"] for row in rule.get("resources", [])) or not rule.get("resources")
-        if "nonResourceURLs" not in rule
-    )
-    assert first["level"] == "Metadata"
-    assert not {rule["level"] for rule in policy["rules"]} & {"RequestResponse"}
+
+    def matches(rule: dict[str, Any]) -> bool:
+        if "nonResourceURLs" in rule or verb not in rule.get("verbs", [verb]):
+            return False
+        return any(resource in row["resources"] for row in rule.get("resources", [{"resources": [resource]}]))
+
+    assert next(rule["level"] for rule in policy["rules"] if matches(rule)) == "Metadata"
 
 
 def test_a_choice_that_is_missing_is_named() -> None:
