@@ -119,7 +119,7 @@ class Play:
         keep = {"content": "{{ " + everything + " | to_json }}", "dest": str(answer), "mode": "0600"}
         process = self.start(*tasks, {"ansible.builtin.copy": keep})
         try:
-            output, _unused = process.communicate(timeout=240)
+            output, _unused = process.communicate(timeout=600)
         finally:
             kill(process)
         assert process.returncode == 0 and answer.exists(), output

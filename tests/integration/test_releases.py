@@ -68,7 +68,7 @@ def test_one_way_for_every_cloud(tmp_path: Path) -> None:
             books = [str(ROOT / "playbooks" / f"{name}.yml") for name in ("deploy", "promote", "status", "rollback")]
             process = play.run_file(*books, "-i", "hosts.yml", "-e", "release_app=web")
             try:
-                output, _unused = process.communicate(timeout=300)
+                output, _unused = process.communicate(timeout=600)
             finally:
                 kill(process)
         assert process.returncode == 0, output

@@ -8,7 +8,8 @@ from __future__ import annotations
 import pytest
 from ansible_collections.socle.platform.plugins.module_utils._objects import AdapterError
 from ansible_collections.socle.platform.plugins.module_utils._releases.model import Aim, Phase, Wish
-from cloud_site import BACK, Fault, Killed, Limits, Site, released, site_of
+from cloud_site import BACK, PATH, Fault, Killed, Limits, Site, released, site_of
+from clouds.cloud_run import BY_NAME
 from clouds.discovery import RefusedError
 
 
@@ -157,3 +158,21 @@ def test_a_smoke_command_stands_before_users(site: Site) -> None:
     with pytest.raises(AdapterError, match=r"smoke command sh ended with 3: no stock"):
         site.drive(released("app:v2"), Limits(smoke=smoke))
     assert not site.images.users_of("app:v2") and site.percents() == {"app:v1": 100}
+
+
+def test_where_users_are_is_read_and_not_what_was_wished(site: Site) -> None:
+    """Would catch a release that takes the wish for the truth: it would pin users to a version that never ran."""
+    site.drive(Wish("web", Aim.DEPLOYED, "app:v2"))
+    site.drive(BACK)
+    service = site.run.services[PATH]
+    dead = {"containers": [{"image": "app:dead"}]}
+    site.run.handle("PATCH", f"v2/{PATH}", {"updateMask": "template"}, {"template": dead})
+    wish = [{"type": BY_NAME, "revision": service.created.rpartition("/")[2], "percent": 100}]
+    site.run.handle("PATCH", f"v2/{PATH}", {"updateMask": "traffic"}, {"traffic": wish})
+    stand = site.port().read()
+    while stand.moving:
+        stand = site.port().read()
+    assert stand.old is not None and (stand.old.image, stand.old.percent) == ("app:v1", 100)
+    site.images.add("app:v3")
+    site.drive(released("app:v3", percent=10))
+    assert site.percents() == {"app:v1": 90, "app:v3": 10} and site.no_error_seen()
