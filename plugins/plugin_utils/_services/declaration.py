@@ -74,6 +74,8 @@ class Declaration:
     lacks: dict[str, Values] = field(default_factory=dict, metadata={"key": "without"})
     secrets: dict[str, dict[str, Any]] = field(default_factory=dict)
     flows: dict[str, list[Values]] = field(default_factory=dict)
+    jobs_first: bool = False
+    """The chart has Jobs that run before any object of ours: its flows come with the foundation."""
     guards: dict[str, Values] = field(default_factory=dict)
     """Pods, by labels, of which one stays while nodes are emptied, where the chart has no budget for them."""
     web: Web | None = None

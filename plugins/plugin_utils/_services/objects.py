@@ -44,9 +44,11 @@ def pages(cluster: Cluster) -> list[str]:
 def objects(platform: Platform, service: Service) -> list[Object]:
     """All of one service in one cluster."""
     declared, cluster = service.declaration, service.cluster
-    made = list(flows(declared, namespaces(cluster)))
+    made = [] if declared.jobs_first else list(flows(declared, namespaces(cluster)))
     if declared.name == "foundation":
         made += objects_foundation.foundation(namespaces(cluster))
+        early = [catalogue()[name] for name in chosen(cluster) if catalogue()[name].jobs_first]
+        made += [policy for other in early for policy in flows(other, namespaces(cluster))]
     if declared.web is not None:
         made += objects_certificates.page(cluster, declared)
     if service.size == "ha":

@@ -249,3 +249,12 @@ def test_secrets_are_whole_and_come_from_the_backend() -> None:
         assert name in text, f"{space}/{name} is made and used by nobody"
     with pytest.raises(declaration.CatalogueError, match="access_key is not known"):
         secrets.filled(whole, cluster, lookup, {})
+
+
+def test_jobs_that_run_first_are_let_through(whole: platform.Platform, written: dict[str, str]) -> None:
+    """Would catch a Job before the sync that stands before a closed namespace for ever."""
+    for cluster in whole.clusters.values():
+        first = [s for s in services(whole, cluster) if s.declaration.jobs_first]
+        items = _documents(written[f"services/foundation/objects-{cluster.name}.yaml"])
+        names = {i["metadata"]["name"] for i in items if i["kind"] == "NetworkPolicy"}
+        assert all(f"{s.name}-api" in names for s in first)
