@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -39,9 +40,17 @@ def alarms_of(found: Mapping[str, Any]) -> list[str]:
     return [str(name) for name in alarms.get("alarmNames", [])]
 
 
-def rate_of(amazon: Amazon, what: str, balancer: str, group: str, since: str, seconds: float) -> Rate:
-    """What users got from a target group, in the last `seconds` and never before `since`: it had other versions."""
+def full_minute(since: str) -> float:
+    """The first minute that is this release's alone: CloudWatch counts by the minute, for whoever had the group."""
+    return math.ceil(moment(since) / 60) * 60
+
+
+def rate_of(amazon: Amazon, what: str, balancer: str, group: str, since: str, seconds: float) -> Rate | None:
+    """What users got from a target group in the last `seconds`; None before a full minute of this release."""
     end = time.time()
+    start = max(end - seconds, full_minute(since))
+    if start >= end:
+        return None
     dimensions = [
         {"Name": "LoadBalancer", "Value": metric_name(balancer, "loadbalancer/")},
         {"Name": "TargetGroup", "Value": metric_name(group, "")},
@@ -59,7 +68,7 @@ def rate_of(amazon: Amazon, what: str, balancer: str, group: str, since: str, se
     ]
     found = amazon.call(
         "cloudwatch", "get_metric_data", f"metrics of {what}", MetricDataQueries=queries,
-        StartTime=max(end - seconds, moment(since)), EndTime=end + 1,
+        StartTime=start, EndTime=end + 1,
     )  # fmt: skip
     sums = {one["Id"]: int(sum(one["Values"])) for one in found["MetricDataResults"]}
     return Rate(sums.get("answers", 0), sums.get("errors", 0))

@@ -19,6 +19,7 @@ from ecs_site import BACK, READS, Site, released, site_of, site_on_moto
 # Before each call in the long tests, before every third one otherwise.
 EACH = 1 if os.environ.get("SOCLE_LONG") else 3
 QUICK = Limits(health="/healthz", bake=5, max_errors=5)
+CALM = Limits(health="/healthz", bake=5)
 
 
 @pytest.fixture(autouse=True)
@@ -197,13 +198,13 @@ def test_what_the_plain_double_says_moto_says_too(moto: Site) -> None:
     moto.port = lambda: _with_alarm(port())  # type: ignore[method-assign] # this service is watched by an alarm
     with pytest.raises(AdapterError, match=r"answers to users were errors"):
         moto.drive(released("app:faulty", steps=(10,)), QUICK)
-    moto.drive(released("app:v2", percent=10), QUICK)
+    moto.drive(released("app:v2", percent=10), CALM)
     watch.set_alarm_state(AlarmName="slow", StateValue="ALARM", StateReason="2.4 s is more than 1 s")
     with pytest.raises(AdapterError, match=r"taken back: alarm slow: 2.4 s is more than 1 s"):
-        moto.drive(Wish("web", Aim.RELEASED), QUICK)
+        moto.drive(Wish("web", Aim.RELEASED), CALM)
     watch.set_alarm_state(AlarmName="slow", StateValue="OK", StateReason="0.1 s")
-    moto.drive(released("app:v3"), QUICK)
-    moto.drive(BACK, QUICK)
+    moto.drive(released("app:v3"), CALM)
+    moto.drive(BACK, CALM)
     assert moto.percents() == {"app:v1": 100} and moto.running() == {"web": "2 app:v1", "web-next": "0 app:v1"}
 
 
