@@ -13,7 +13,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test test-long unit integration lint sanity format docs bench check plan lock build clean try try-down audit lab lab-play pve-sim pve-contract
+.PHONY: help setup test test-long unit integration lint sanity format docs bench check plan lock build clean try try-down audit lab lab-play services-export pve-sim pve-contract
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -81,6 +81,9 @@ pve-contract: $(READY) ## Hold the simulator to recordings of a real API (RECORD
 
 build: $(READY) ## Build the collection's archive into build/
 	$(BIN)/ansible-galaxy collection build --force --output-path build
+
+services-export: $(READY) ## Chart, version and values of every service of every inventory (OUT=dir)
+	$(BIN)/python tests/tools/services_export.py $(OUT)
 
 lock: $(READY) ## Resolve requirements*.in again into hash-pinned locks
 	$(BIN)/python tests/tools/lock.py

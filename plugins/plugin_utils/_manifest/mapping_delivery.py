@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from .mapping_machines import hosts_of, opening
 from .platform import Platform
+from .references import by_reference
 
 if TYPE_CHECKING:
     from .mapping import Inventory
@@ -87,7 +88,7 @@ def _configuration(platform: Platform, made: Inventory) -> Row:
         top["runners"] = runners
     row: Row = {
         "url": url(platform),
-        "token": gitlab.token if gitlab.token is not None else _API,
+        "token": by_reference(gitlab.token, "delivery", "gitlab", "token") if gitlab.token is not None else _API,
         "groups": [top, *_teams(platform)],
         "projects": [_pipelines(platform), *_apps(platform)],
     }

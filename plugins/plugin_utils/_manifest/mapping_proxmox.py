@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from .catalogue import CLOUD_IMAGES
 from .platform import Host, Platform, group_name
+from .references import by_reference
 
 if TYPE_CHECKING:
     from .mapping import Inventory
@@ -87,7 +88,7 @@ def _cluster(platform: Platform, hosts: list[Host]) -> dict[str, Any]:
         "proxmox_platform_user": api.user,
     }
     if api.token is not None:
-        variables["proxmox_platform_token"] = api.token
+        variables["proxmox_platform_token"] = by_reference(api.token, "hypervisors", "api", "token")
         variables["proxmox_platform_token_secret"] = ""
     if api.ca_file is not None:
         variables["proxmox_platform_ca_path"] = api.ca_file

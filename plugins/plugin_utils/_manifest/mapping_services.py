@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from .base import Section
 from .platform import Platform
+from .references import by_reference
 
 if TYPE_CHECKING:
     from .mapping import Inventory
@@ -30,15 +31,15 @@ def _looked_up(platform: Platform) -> dict[str, Any]:
     manifest = platform.manifest
     services, backups = manifest.services, manifest.backups
     told = {
-        "access_key": backups and backups.access_key,
-        "secret_key": backups and backups.secret_key,
-        "dns_token": services.certificates and services.certificates.dns_token,
-        "webhook": services.monitoring and services.monitoring.webhook,
+        ("backups", "access_key"): backups and backups.access_key,
+        ("backups", "secret_key"): backups and backups.secret_key,
+        ("services", "certificates", "dns_token"): services.certificates and services.certificates.dns_token,
+        ("services", "monitoring", "webhook"): services.monitoring and services.monitoring.webhook,
     }
-    values = {key: value for key, value in told.items() if value is not None}
+    values = {path[-1]: by_reference(value, *path) for path, value in told.items() if value is not None}
     made: dict[str, Any] = {"argocd_values": values} if values else {}
     if services.argocd is not None and services.argocd.token is not None:
-        made["platform_repository_token"] = services.argocd.token
+        made["platform_repository_token"] = by_reference(services.argocd.token, "services", "argocd", "token")
     return made
 
 
