@@ -116,8 +116,8 @@ def _firewall(platform: Platform, made: Inventory, nodes: list[Host], control: l
     cluster = platform.manifest.kubernetes
     addresses, planes = [str(host.address) for host in nodes], [str(host.address) for host in control]
     # Clients come through the shared address, whoever carries it.
-    shared = "load_balancer_peers" in made.groups[CONTROL_PLANE] or platform.rack is None
-    clients = addresses if shared else [str(platform.rack.network)]
+    rack, shared = platform.rack, "load_balancer_peers" in made.groups[CONTROL_PLANE]
+    clients = addresses if shared or rack is None else [str(rack.network)]
     opening(platform, made, CONTROL_PLANE, "kubernetes-api", [API_PORT], sources=[*clients, cluster.pods])
     opening(platform, made, CONTROL_PLANE, "etcd", [ETCD], sources=planes)
     # metrics-server asks kubelets from a pod.
