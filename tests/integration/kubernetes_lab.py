@@ -183,6 +183,10 @@ class Cluster:
         assert done.returncode == 0, f"kubectl {' '.join(words)}: {done.stdout}{done.stderr}"
         return done.stdout
 
+    def attempt(self, *words: str) -> str:
+        """What it prints, nothing if it cannot just now."""
+        return self._kubectl(words).stdout
+
     def get(self, *words: str) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = json.loads(self.kubectl("get", *words, "-o", "json"))["items"]
         return found
