@@ -373,7 +373,7 @@ def test_a_gateway_may_die(site: Site) -> None:
     other = next(name for name in GATEWAYS if name != holder)
     site.lab.rack.freeze(holder)
     try:
-        poll("she comes in through the other one", lambda: "ada" in site.sessions(other), seconds=150)
+        fixture_rack.until("she comes in through the other one", lambda: "ada" in site.sessions(other), 150)
         poll("the rack answers", site.reaches)
     finally:
         site.lab.rack.thaw(holder)

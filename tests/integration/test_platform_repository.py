@@ -216,16 +216,17 @@ def test_a_service_comes_and_goes_and_a_hand_is_respected(site: Site, tmp_path: 
     """Would catch files that stay behind, and work of a person that a run of the playbook undoes."""
     assert site.play().returncode == 0
     person = tmp_path / "ada"
-    run = {"cwd": tmp_path, "check": True, "capture_output": True}
-    subprocess.run(["git", "clone", "--quiet", str(site.bare), str(person)], **run)
+    subprocess.run(
+        ["git", "clone", "--quiet", str(site.bare), str(person)], cwd=tmp_path, check=True, capture_output=True
+    )
     values = person / "services/cert-manager/values.yaml"
     values.write_text(values.read_text().replace("replicaCount: 1", "replicaCount: 5", 1))
     (person / "environments/test/shop").mkdir(parents=True)
     (person / "environments/test/shop/app.yaml").write_text("a: 1\n")
     ada = ["git", "-C", str(person), "-c", "user.name=Ada", "-c", "user.email=ada@example.org"]
-    subprocess.run([*ada, "add", "-A"], **run)
-    subprocess.run([*ada, "commit", "--quiet", "-m", "More copies"], **run)
-    subprocess.run([*ada, "push", "--quiet"], **run)
+    subprocess.run([*ada, "add", "-A"], cwd=tmp_path, check=True, capture_output=True)
+    subprocess.run([*ada, "commit", "--quiet", "-m", "More copies"], cwd=tmp_path, check=True, capture_output=True)
+    subprocess.run([*ada, "push", "--quiet"], cwd=tmp_path, check=True, capture_output=True)
     site.manifest(logging={})
     refused = site.play()
     assert refused.returncode != 0

@@ -54,7 +54,7 @@ class CloudRun:
             old_name = max(
                 percents, key=lambda name: percents[name], default=_short(found.get("latestReadyRevision", ""))
             )
-        revisions = {name: self._revision(name, percents) for name in {new_name, old_name} if name}
+        revisions = {name: self._revision(name, percents) for name in (new_name, old_name) if name}
         # It has a name only once Cloud Run has made it.
         if record.phase is Phase.OPEN and not new_name and latest != old_name:
             born = self._revision(latest, percents)

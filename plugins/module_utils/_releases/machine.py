@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from .model import Aim, Health, Phase, Run, Stand, Version, Wish
 
@@ -77,7 +78,9 @@ class Tidy:
     what: str
 
 
-Step = Done | Wait | Refuse | Make | Expose | Check | Pass | Shift | Bake | Reject | StartOld | Close | Tidy
+Step: TypeAlias = (
+    "Done | Wait | Refuse | Make | Expose | Check | Pass | Shift | Bake | Reject | StartOld | Close | Tidy"
+)
 
 
 def decide(stand: Stand, wish: Wish, run: Run) -> Step:

@@ -231,7 +231,8 @@ class CloudRun:
         wanted = service.own.get("traffic") or [{"type": LATEST, "percent": 100}]
         targets = [self._target(service, target) for target in wanted]
         if all(
-            name and service.revisions[name]["conditions"][0]["state"] == "CONDITION_SUCCEEDED" for name, _ in targets
+            name and service.revisions[name]["conditions"][0]["state"] == "CONDITION_SUCCEEDED"
+            for name, _status in targets
         ):
             service.statuses = [status for _name, status in targets]
 
@@ -353,7 +354,7 @@ class CloudRun:
 
     def serve(self, host: str, path: str) -> tuple[int, str]:
         """A request to a service's main address, or to a tag's (`TAG---SERVICE`)."""
-        tag, _, short = host.rpartition("---")
+        tag, _dashes, short = host.rpartition("---")
         with self.lock:
             service = next((one for one in self.services.values() if one.short == short), None)
             chosen = self._choose(service, tag) if service is not None else ""

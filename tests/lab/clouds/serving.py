@@ -66,7 +66,7 @@ def cloud_run_served(run: CloudRun) -> Iterator[str]:
         if path.startswith(("v2/", "v3/")):
             status, answer = run.handle(method, path, query, json.loads(body) if body else None)
             return status, json.dumps(answer).encode(), "application/json"
-        host, _, rest = path.partition("/")
+        host, _slash, rest = path.partition("/")
         status, text = run.serve(host, f"/{rest}")
         return status, text.encode(), "text/plain"
 

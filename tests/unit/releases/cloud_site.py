@@ -92,7 +92,7 @@ class Site:
                 raise Killed
 
     def look(self, url: str, _headers: Any) -> str:
-        host, _, rest = urlsplit(url).path.lstrip("/").partition("/")
+        host, _slash, rest = urlsplit(url).path.lstrip("/").partition("/")
         status, _text = self.run.serve(host, f"/{rest}")
         return "" if status < 400 else f"{url} answers {status}"
 

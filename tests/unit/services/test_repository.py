@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import subprocess
@@ -46,7 +47,11 @@ class World:
 
     def head(self) -> str:
         done = subprocess.run(
-            ["git", "rev-parse", "--verify", "-q", "refs/heads/main"], cwd=self.url, capture_output=True, text=True
+            ["git", "rev-parse", "--verify", "-q", "refs/heads/main"],
+            cwd=self.url,
+            capture_output=True,
+            text=True,
+            check=False,
         )
         return done.stdout.strip()
 
@@ -253,7 +258,7 @@ def test_a_token_is_never_an_argument(monkeypatch: pytest.MonkeyPatch, tmp_path:
 
     def run(command: list[str], **options: Any) -> Any:
         seen.append(command)
-        return real(command, **options)
+        return real(command, check=options.pop("check", False), **options)
 
     monkeypatch.setattr(client.subprocess, "run", run)
     clone = client.Clone(client.Remote(url="http://127.0.0.1:9/x.git", token="t0psecret"))
@@ -346,18 +351,16 @@ def test_whatever_happens_nobody_loses_work(places: Callable[[], Path], acts: li
         elif kind == "hand":
             hand(first)
         elif kind == "race":
-            fired: list[int] = []
-
-            def once(changes: dict[str, str | None] = second, fired: list[int] = fired) -> None:
-                if not fired:
-                    fired.append(1)
-                    hand(changes)
-
-            run(first, before_push=once)
+            run(first, before_push=functools.partial(_once, hand, [second]))
         else:
             _die(world, first, second)
     theirs = by_hand.get("theirs.txt")
     assert world.ours().get("theirs.txt") == theirs
+
+
+def _once(act: Callable[[Any], None], left: list[Any]) -> None:
+    if left:
+        act(left.pop())
 
 
 def _die(world: World, wanted: dict[str, str], at: str) -> None:

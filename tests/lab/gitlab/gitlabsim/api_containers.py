@@ -311,12 +311,15 @@ def commit(call: Call, found: Container) -> None:
     """The first push: it makes the default branch, and protects it."""
     found.row["empty_repo"] = False
     found.row["default_branch"] = found.row["default_branch"] or "main"
-    level = lambda: {"id": call.world.id(), "access_level": 40, "access_level_description": "Maintainers"}  # noqa: E731  # each has its own id
     extra = {"user_id": None, "group_id": None} if call.world.licensed else {}
+
+    def level() -> dict[str, Any]:
+        return {"id": call.world.id(), "access_level": 40, "access_level_description": "Maintainers", **extra}
+
     found.branches.append(
         {
             "id": call.world.id(), "name": found.row["default_branch"], "allow_force_push": False, "inherited": False,
-            "push_access_levels": [{**level(), **extra}], "merge_access_levels": [{**level(), **extra}],
+            "push_access_levels": [level()], "merge_access_levels": [level()],
             **({"unprotect_access_levels": [], "code_owner_approval_required": False} if call.world.licensed else {}),
         }
     )  # fmt: skip
