@@ -8,7 +8,6 @@ from __future__ import annotations
 import base64
 import itertools
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -17,8 +16,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-
-import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 LAB = ROOT / "tests" / "lab"
@@ -31,7 +28,7 @@ from labmirror.catalogue import catalogue  # noqa: E402  # as above
 from labmirror.mirror import Mirror, architecture, cache_folder  # noqa: E402  # as above
 from labmirror.upstream import Upstream  # noqa: E402  # as above
 from rack.command import inside  # noqa: E402  # as above
-from rack.host import too_small_for_a_cluster  # noqa: E402  # as above
+from rack.host import room_for_a_cluster  # noqa: E402  # as above
 from rack.lab import Lab  # noqa: E402  # as above
 
 PLAYBOOK = str(Path(sys.executable).with_name("ansible-playbook"))
@@ -232,14 +229,9 @@ class Cluster:
 def cluster(name: str, folder: Path, control: int, worker: int) -> Iterator[Cluster]:
     """Machines that have booted and the artefacts beside them; the cluster is made by the test's playbooks."""
     fixture_rack.require_lab()
-    sentence = too_small_for_a_cluster()
-    if sentence:
-        if os.environ.get("SOCLE_REQUIRE_LAB"):
-            pytest.fail(sentence)
-        pytest.skip(sentence)
     mirror = Mirror(cache_folder(), LAB / "artefacts" / "go", architecture(), Upstream())
     mirror.fill(catalogue("1.36", mirror.arch))
-    with fixture_rack.lab(name) as lab:
+    with room_for_a_cluster(), fixture_rack.lab(name) as lab:
         in_lab.up(lab)
         made = Cluster(lab, folder, control, worker)
         made.boot(*made.addresses)

@@ -46,13 +46,6 @@ if [ -n "$needed$wished" ]; then
     fi
 fi
 
-# All nodes of the lab are root of one kernel, which lets a user watch 128 sets of files: too few for a cluster. Until the machine restarts.
-watches=/proc/sys/fs/inotify/max_user_instances
-if [ -w "$watches" ] && [ "$(cat "$watches")" -lt 1024 ]; then
-    echo "setup: raising fs.inotify.max_user_instances from $(cat "$watches") to 1024"
-    echo 1024 >"$watches"
-fi
-
 # A venv of another Python, or one whose interpreter has gone, is made anew rather than repaired.
 wanted=$("$python" -c 'import sys; print(sys.version_info[:2])')
 if [ "$("$venv/bin/python" -c 'import sys; print(sys.version_info[:2])' 2>/dev/null)" != "$wanted" ]; then

@@ -51,6 +51,16 @@ def kubernetes(platform: Platform, made: Inventory) -> None:
         kubernetes_network_plugin=cluster.network,
         kubernetes_network_pods=cluster.pods,
     )
+    missing = [
+        words
+        for words, wanted in (
+            ("encryption: kms", cluster.encryption == "kms"),
+            ("load_balancer: kube-vip", cluster.load_balancer == "kube-vip" and platform.vip() is not None),
+        )
+        if wanted
+    ]
+    if missing:
+        made.groups[NODES]["kubeadm_unsupported"] = missing
     if cluster.encryption == "secretbox":
         key = "{{ lookup('socle.platform.secret', 'kubernetes/encryption', kind='key32') }}"
         made.groups[CONTROL_PLANE]["kubeadm_encryption_keys"] = [key]

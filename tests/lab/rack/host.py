@@ -9,6 +9,8 @@ import os
 import resource
 import shutil
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -26,6 +28,7 @@ PROGRAMS = {
     "depmod": "kmod",
 }
 CLUSTER_WATCHES = 1024
+WATCHES = Path("/proc/sys/fs/inotify/max_user_instances")
 CAP_SYS_RESOURCE = 24
 
 
@@ -69,15 +72,29 @@ def lacking() -> str | None:
     return None
 
 
-def too_small_for_a_cluster() -> str | None:
-    """One sentence where the machine's kernel holds back a cluster of several nodes; the lab never sets such things."""
-    found = int(Path("/proc/sys/fs/inotify/max_user_instances").read_text())
-    if found < CLUSTER_WATCHES:
-        return (
-            f"A cluster in the lab needs fs.inotify.max_user_instances of {CLUSTER_WATCHES}, this machine has {found}: "
-            f"as root, sysctl fs.inotify.max_user_instances={CLUSTER_WATCHES} (or `make setup`)."
-        )
-    return None
+@contextmanager
+def room_for_a_cluster() -> Iterator[None]:
+    """As many sets of watched files as the nodes of a cluster need, and what there was before at the end.
+
+    All nodes are root of one kernel, which allows a user 128. It is the one setting of the machine that a lab ever
+    touches, and only a test of a cluster does.
+    """
+    before = int(WATCHES.read_text())
+    if before >= CLUSTER_WATCHES:
+        yield
+        return
+    try:
+        WATCHES.write_text(f"{CLUSTER_WATCHES}\n")
+    except OSError as error:
+        raise LabError(
+            f"A cluster in the lab needs fs.inotify.max_user_instances of {CLUSTER_WATCHES}; this machine has {before} "
+            f"and lets nobody change it here: {error.strerror}. On the machine itself: sysctl "
+            f"fs.inotify.max_user_instances={CLUSTER_WATCHES}"
+        ) from None
+    try:
+        yield
+    finally:
+        WATCHES.write_text(f"{before}\n")
 
 
 def require() -> None:

@@ -102,3 +102,17 @@ def test_the_key_is_looked_up_where_it_is_used_only(tmp_path: Path) -> None:
     (key,) = found.groups["kubernetes_control_plane"]["kubeadm_encryption_keys"]
     assert "lookup('socle.platform.secret', 'kubernetes/encryption'" in key
     assert "kubeadm_encryption_keys" not in found.groups["kubernetes"]
+
+
+def test_what_cannot_be_made_yet_is_refused_and_not_left_out(tmp_path: Path) -> None:
+    """Catches Secrets in clear where a manifest asks for a KMS, and an address that nobody carries."""
+    manifest = MANIFEST.replace(
+        "network: flannel", "network: flannel, encryption: kms, kms_endpoint: unix:///run/kms.sock"
+    )
+    file = tmp_path / "platform.socle.yml"
+    file.write_text(manifest.format(version="1.36.3", machines="", more=""))
+    result = validate_file(str(file))
+    assert result.ok, result.problems
+    found = inventory(result.platform, str(file))
+    assert found.groups["kubernetes"]["kubeadm_unsupported"] == ["encryption: kms"]
+    assert "kubeadm_unsupported" not in made(tmp_path).groups["kubernetes"]
