@@ -24,18 +24,8 @@ options:
     description: Seconds to wait at most, until it is safe and again until it is gone.
     type: float
     default: 120.0
-  kubernetes_dir:
-    description: Where kubeadm keeps its files.
-    type: path
-    default: /etc/kubernetes
-  kubelet_dir:
-    description: Where the kubelet keeps its files.
-    type: path
-    default: /var/lib/kubelet
-  etcd_dir:
-    description: Where etcd keeps its data.
-    type: path
-    default: /var/lib/etcd
+extends_documentation_fragment:
+  - socle.platform.kubeadm
 attributes:
   check_mode:
     description: Says whether it would be taken out, or why not.

@@ -44,18 +44,8 @@ options:
     description: Take none if there is one that is younger than so many seconds.
     type: float
     default: 0.0
-  kubernetes_dir:
-    description: Where kubeadm keeps its files.
-    type: path
-    default: /etc/kubernetes
-  kubelet_dir:
-    description: Where the kubelet keeps its files.
-    type: path
-    default: /var/lib/kubelet
-  etcd_dir:
-    description: Where etcd keeps its data.
-    type: path
-    default: /var/lib/etcd
+extends_documentation_fragment:
+  - socle.platform.kubeadm
 attributes:
   check_mode:
     description: Says whether one would be taken.

@@ -24,22 +24,12 @@ options:
     description: The address at which the others reach this machine.
     type: str
     default: ""
-  kubernetes_dir:
-    description: Where kubeadm keeps its files.
-    type: path
-    default: /etc/kubernetes
-  kubelet_dir:
-    description: Where the kubelet keeps its files.
-    type: path
-    default: /var/lib/kubelet
-  etcd_dir:
-    description: Where etcd keeps its data.
-    type: path
-    default: /var/lib/etcd
   timeout:
     description: Seconds for each answer of etcd and of the API.
     type: float
     default: 3.0
+extends_documentation_fragment:
+  - socle.platform.kubeadm
 attributes:
   check_mode:
     description: Changes nothing in any mode.
