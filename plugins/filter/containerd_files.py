@@ -62,19 +62,20 @@ import typing as t
 from collections.abc import Mapping, Sequence
 
 from ansible.errors import AnsibleFilterError
+from ansible_collections.socle.platform.plugins.plugin_utils._toml import merged, toml
+from ansible_collections.socle.platform.plugins.plugin_utils._toml import value as toml_value
 
 FOLDER = "/etc/containerd"
 IMAGES = "io.containerd.cri.v1.images"
 RUNTIME = "io.containerd.cri.v1.runtime"
 KNOWN = {"url", "override_path", "ca", "skip_verify", "resolve"}
-_BARE = re.compile(r"[A-Za-z0-9_-]+")
 
 
 def containerd_files(
     choices: Mapping[str, t.Any], mirrors: Mapping[str, Sequence[Mapping[str, t.Any]]] | None = None
 ) -> list[dict[str, str]]:
     """The files and what is in them; the main one first."""
-    files = [{"path": f"{FOLDER}/config.toml", "content": toml(_merged(_config(choices), choices.get("extra") or {}))}]
+    files = [{"path": f"{FOLDER}/config.toml", "content": toml(merged(_config(choices), choices.get("extra") or {}))}]
     for registry, hosts in sorted((mirrors or {}).items()):
         if not hosts:
             raise AnsibleFilterError(f"containerd_files: registry {registry} has no mirror; name one or leave it out")
@@ -110,17 +111,9 @@ def _config(choices: Mapping[str, t.Any]) -> dict[str, t.Any]:
     }
 
 
-def _merged(base: Mapping[str, t.Any], extra: Mapping[str, t.Any]) -> dict[str, t.Any]:
-    found = dict(base)
-    for name, value in extra.items():
-        both = isinstance(value, Mapping) and isinstance(found.get(name), Mapping)
-        found[name] = _merged(found[name], value) if both else value
-    return found
-
-
 def _server(registry: str) -> str:
     # Asked when no mirror has it; what stands for all registries has no address of its own.
-    return "" if registry == "_default" else f"server = {_value(f'https://{registry}')}\n\n"
+    return "" if registry == "_default" else f"server = {toml_value(f'https://{registry}')}\n\n"
 
 
 def _host(registry: str, host: Mapping[str, t.Any]) -> str:
@@ -139,38 +132,7 @@ def _host(registry: str, host: Mapping[str, t.Any]) -> str:
         told["ca"] = str(host["ca"])
     if host.get("skip_verify"):
         told["skip_verify"] = True
-    return f"[host.{_value(url)}]\n" + "".join(f"{name} = {_value(value)}\n" for name, value in told.items())
-
-
-def toml(table: Mapping[str, t.Any], path: tuple[str, ...] = ()) -> str:
-    """A mapping as TOML; empty tables are left out."""
-    plain = {name: value for name, value in table.items() if not isinstance(value, Mapping)}
-    text = "".join(f"{_key(name)} = {_value(value)}\n" for name, value in plain.items())
-    if path and plain:
-        text = f"\n[{'.'.join(_key(part) for part in path)}]\n{text}"
-    return text + "".join(
-        toml(value, (*path, str(name))) for name, value in table.items() if isinstance(value, Mapping)
-    )
-
-
-def _key(name: t.Any) -> str:
-    return str(name) if _BARE.fullmatch(str(name)) else _value(str(name))
-
-
-def _value(value: t.Any) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, int):
-        return str(int(value))
-    if isinstance(value, (list, tuple)):
-        return f"[{', '.join(_value(item) for item in value)}]"
-    if isinstance(value, str):
-        escaped = "".join(f"\\u{ord(c):04X}" if c in '"\\' or ord(c) < 32 or ord(c) == 127 else c for c in value)
-        return f'"{escaped}"'
-    raise AnsibleFilterError(
-        f"containerd_files: {value!r} is a {type(value).__name__}; wanted are texts, whole numbers, "
-        "truth values, lists and mappings"
-    )
+    return f"[host.{toml_value(url)}]\n" + "".join(f"{name} = {toml_value(value)}\n" for name, value in told.items())
 
 
 class FilterModule:

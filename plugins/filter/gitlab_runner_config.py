@@ -47,11 +47,11 @@ _value:
   type: str
 """
 
-import re
 import typing as t
 from collections.abc import Mapping, Sequence
 
 from ansible.errors import AnsibleFilterError
+from ansible_collections.socle.platform.plugins.plugin_utils._toml import merged, toml
 
 EXECUTORS = ("docker", "shell")
 KNOWN = {
@@ -61,7 +61,6 @@ KNOWN = {
 IMAGE = "debian:13-slim"
 # What the lookup of secrets gives in check mode for a token that is still to be made.
 KNOWN_AFTER_APPLY = "(known after apply)"
-_BARE = re.compile(r"[A-Za-z0-9_-]+")
 
 
 def gitlab_runner_config(
@@ -79,7 +78,7 @@ def gitlab_runner_config(
     }
     if choices.get("listen_address"):
         table["listen_address"] = str(choices["listen_address"])
-    parts = [_toml(table)]
+    parts = [toml(table)]
     parts += [_runner(runner, url, choices) for runner in runners]
     return "\n".join(parts)
 
@@ -115,8 +114,8 @@ def _runner(runner: Mapping[str, t.Any], url: str, choices: Mapping[str, t.Any])
         table["docker"] = _docker(runner)
     else:
         table["shell"] = "bash"
-    table = _merged(table, runner.get("extra") or {})
-    return _toml(table, ("runners",), listed=True)
+    table = merged(table, runner.get("extra") or {})
+    return toml(table, ("runners",), listed=True)
 
 
 def _docker(runner: Mapping[str, t.Any]) -> dict[str, t.Any]:
@@ -131,45 +130,6 @@ def _docker(runner: Mapping[str, t.Any]) -> dict[str, t.Any]:
         if runner.get(key):
             table[key] = list(runner[key]) if key == "allowed_images" else str(runner[key])
     return table
-
-
-def _merged(base: Mapping[str, t.Any], extra: Mapping[str, t.Any]) -> dict[str, t.Any]:
-    found = dict(base)
-    for name, value in extra.items():
-        both = isinstance(value, Mapping) and isinstance(found.get(name), Mapping)
-        found[name] = _merged(found[name], value) if both else value
-    return found
-
-
-def _toml(table: Mapping[str, t.Any], path: tuple[str, ...] = (), *, listed: bool = False) -> str:
-    """A mapping as TOML. What is listed stands in double brackets, and what is inside of it belongs to it."""
-    heading = ".".join(_key(part) for part in path)
-    text = f"[[{heading}]]\n" if listed else f"[{heading}]\n" if path else ""
-    text += "".join(f"{_key(name)} = {_value(v)}\n" for name, v in table.items() if not isinstance(v, Mapping))
-    for name, value in table.items():
-        if isinstance(value, Mapping):
-            text += _toml(value, (*path, str(name)))
-    return text
-
-
-def _key(name: str) -> str:
-    return name if _BARE.fullmatch(name) else _value(name)
-
-
-def _value(value: t.Any) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, int):
-        return str(int(value))
-    if isinstance(value, (list, tuple)):
-        return f"[{', '.join(_value(item) for item in value)}]"
-    if isinstance(value, str):
-        escaped = "".join(f"\\u{ord(c):04X}" if c in '"\\' or ord(c) < 32 or ord(c) == 127 else c for c in value)
-        return f'"{escaped}"'
-    raise AnsibleFilterError(
-        f"gitlab_runner_config: {value!r} is a {type(value).__name__}; wanted are texts, whole numbers, truth values, "
-        "lists and mappings"
-    )
 
 
 class FilterModule:

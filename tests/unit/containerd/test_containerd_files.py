@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 from ansible.errors import AnsibleFilterError
-from ansible_collections.socle.platform.plugins.filter.containerd_files import containerd_files, toml
+from ansible_collections.socle.platform.plugins.filter.containerd_files import containerd_files
+from ansible_collections.socle.platform.plugins.plugin_utils._toml import toml
 from hypothesis import given
 from hypothesis import strategies as st
 
