@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 from ansible_collections.socle.platform.plugins.module_utils._cluster import machine
@@ -28,39 +28,56 @@ from ansible_collections.socle.platform.plugins.module_utils._cluster.state impo
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lab" / "artefacts"))
 
-from labmirror.mirror import cache_folder  # no installed package
-from labmirror.store import Store  # as above
+from labmirror.catalogue import Catalogue, Image, Repository, catalogue  # no installed package
+from labmirror.mirror import Mirror, architecture, cache_folder  # as above
+from labmirror.trouble import Trouble  # as above
+from labmirror.upstream import Upstream  # as above
 
-VERSION, ETCD = "1.36.3", "3.6.8-0"
+VERSION = "1.36.3"
+ARTEFACTS = Path(__file__).resolve().parents[1] / "lab" / "artefacts"
 
 
 def programs(folder: Path) -> Path:
-    """etcd, its tools, the API server and kubeadm, out of the lab's mirror."""
-    root = cache_folder() / "mirror"
-    if not (root / "records").is_dir():
-        absent(f"{root} holds no artefacts: `tests/lab/artefacts/artefacts.py make 1.36`")
-    store = Store(root)
-    for name in (f"registry.k8s.io/etcd:{ETCD}", f"registry.k8s.io/kube-apiserver:v{VERSION}"):
-        record = store.record(name)
-        if record is None or record.descriptor is None:
-            absent(f"the lab's mirror lacks {name}")
-        manifest = json.loads(store.blob(record.descriptor.digest).read_bytes())
+    """etcd, its tools, the API server and kubeadm: what is not in the lab's mirror yet is fetched or built."""
+    upstream = None if os.environ.get("SOCLE_UPSTREAM") == "never" else Upstream()
+    mirror = Mirror(cache_folder(), ARTEFACTS / "go", architecture(), upstream)
+    whole = catalogue("1.36", mirror.arch)
+    wanted = tuple(
+        item for item in whole.items if isinstance(item, Image) and re.search(r"/(etcd|kube-apiserver):", item.name)
+    )
+    try:
+        mirror.fill(Catalogue(whole.minor, whole.kubernetes, wanted))
+        kubeadm = _kubeadm(mirror, whole, folder)
+    except Trouble as error:
+        absent(str(error))
+    for image in wanted:
+        record = mirror.store.record(image.name)
+        assert record is not None and record.descriptor is not None, image.name
+        manifest = json.loads(mirror.store.blob(record.descriptor.digest).read_bytes())
         if "manifests" in manifest:
-            own = next(item for item in manifest["manifests"] if store.blob(item["digest"]).is_file())
-            manifest = json.loads(store.blob(own["digest"]).read_bytes())
+            own = next(item for item in manifest["manifests"] if mirror.store.blob(item["digest"]).is_file())
+            manifest = json.loads(mirror.store.blob(own["digest"]).read_bytes())
         for layer in manifest["layers"]:
-            unpack(store.blob(layer["digest"]), folder)
-    packages = store.record("pkgs.k8s.io/core:/stable:/v1.36/deb")
-    found = [name for name in packages.files if "/kubeadm_" in name] if packages else []
-    if not found or not shutil.which("dpkg-deb"):
-        absent("the lab's mirror lacks the package kubeadm, or this machine dpkg-deb")
-    out = folder / "deb"
-    subprocess.run(["dpkg-deb", "-x", store.file(found[0]), out], check=True)
-    (out / "usr" / "bin" / "kubeadm").rename(folder / "kubeadm")
+            unpack(mirror.store.blob(layer["digest"]), folder)
+    shutil.copy2(kubeadm, folder / "kubeadm")
     return folder
 
 
-def absent(why: str) -> None:
+def _kubeadm(mirror: Mirror, whole: Catalogue, folder: Path) -> Path:
+    """Out of its package, or built alone where the mirror has no packages: all of them take much longer."""
+    (repository,) = (item for item in whole.items if isinstance(item, Repository))
+    record = mirror.store.record(repository.name)
+    found = [name for name in record.files if "/kubeadm_" in name] if record else []
+    if record and found and shutil.which("dpkg-deb"):
+        subprocess.run(["dpkg-deb", "-x", mirror.store.file(found[0]), folder / "deb"], check=True)
+        return folder / "deb" / "usr" / "bin" / "kubeadm"
+    (package,) = (package for package in repository.packages if package.name == "kubeadm")
+    (program,) = package.programs.values()
+    with mirror.alone():
+        return mirror.tools().build(program)
+
+
+def absent(why: str) -> NoReturn:
     if os.environ.get("SOCLE_REQUIRE_LAB"):
         pytest.fail(why)
     pytest.skip(why)
