@@ -8,7 +8,7 @@ from __future__ import annotations
 import copy
 import importlib.util
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -51,7 +51,11 @@ class SimulatedNode:
             return {"interfaces": copy.deepcopy(self.node.interfaces)}
         return {"cluster": copy.deepcopy(self.cluster.firewall), "host": copy.deepcopy(self.node.firewall)}
 
-    def restore(self, scope: str, files: dict[str, Any]) -> bool:
+    def keepers(self, _scope: str) -> list[str]:
+        """A Proxmox node's network is nobody else's."""
+        return []
+
+    def restore(self, scope: str, files: dict[str, Any], _keepers: Sequence[str] = ()) -> bool:
         self.reverts += 1
         if scope == "network":
             self.node.interfaces, self.node.staged = files["interfaces"], None
