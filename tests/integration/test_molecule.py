@@ -56,7 +56,12 @@ def test_every_role_for_machines_has_a_scenario() -> None:
 
 # Roles that act on an API or need a machine that the lab does not have, and where their tests are.
 ELSEWHERE = {
-    "proxmox_node": "needs a server that boots its own kernel: tests/unit/roles, docs/proxmox-node.md",
+    "proxmox_node": "tests/integration/test_proxmox_node_lab.py, since it needs faults and a restart",
+    **dict.fromkeys(("kubeadm", "kubernetes_network"), "tests/integration/test_kubernetes_lab.py"),
+    **dict.fromkeys(("argocd", "platform_repository"), "tests/integration/test_services.py"),
+    **dict.fromkeys(
+        ("gitlab", "gitlab_runner"), "their files only, tests/unit/gitlab: packages are not to be had here"
+    ),
     "proxmox_platform": "tests/integration/test_proxmox_playbooks.py",
     **dict.fromkeys(
         (path.parent.name for path in ROOT.glob("roles/*/files") if list(path.glob("*/*.tf"))), "tests/terraform"
