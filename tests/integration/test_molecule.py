@@ -21,12 +21,13 @@ BIN = Path(sys.executable).parent
 SCENARIOS = sorted(path.parent.name for path in ROOT.glob("molecule/*/molecule.yml"))
 
 
-# What these install is built first where no publisher answers and no cache is, which takes twenty minutes.
-BUILT = {"containerd", "kubernetes_packages"}
+# What the first two install is built first where no publisher answers and no cache is, which takes twenty minutes. The
+# third takes four, of which the test of the whole site does most again.
+LONG = {"containerd", "kubernetes_packages", "glusterfs"}
 
 
 @pytest.mark.parametrize(
-    "scenario", [pytest.param(name, marks=[pytest.mark.long] if name in BUILT else []) for name in SCENARIOS]
+    "scenario", [pytest.param(name, marks=[pytest.mark.long] if name in LONG else []) for name in SCENARIOS]
 )
 def test_scenario(scenario: str, tmp_path: Path) -> None:
     """Catches a role that fails on a fresh machine, changes something each time, or does not do what verify asks."""
