@@ -60,9 +60,7 @@ ELSEWHERE = {
     "proxmox_node": "tests/integration/test_proxmox_node_lab.py, since it needs faults and a restart",
     **dict.fromkeys(("kubeadm", "kubernetes_network"), "tests/integration/test_kubernetes_lab.py"),
     **dict.fromkeys(("argocd", "platform_repository"), "tests/integration/test_services.py"),
-    **dict.fromkeys(
-        ("gitlab", "gitlab_runner"), "their files only: tests/unit/gitlab. No node holds a GitLab"
-    ),
+    **dict.fromkeys(("gitlab", "gitlab_runner"), "their files only: tests/unit/gitlab. No node holds a GitLab"),
     "proxmox_platform": "tests/integration/test_proxmox_playbooks.py",
     **dict.fromkeys(
         (path.parent.name for path in ROOT.glob("roles/*/files") if list(path.glob("*/*.tf"))), "tests/terraform"

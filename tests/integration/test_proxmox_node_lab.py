@@ -164,6 +164,7 @@ def test_after_a_restart_it_is_the_same_node(server: Server) -> None:
     assert (server.addresses(), server.run("cat /etc/hosts")) == (addresses, hosts)
 
 
+@pytest.mark.long
 def test_a_mistake_in_a_nodes_network_is_taken_back(server: Server) -> None:
     """Would catch a revert that leaves a bridge without its port, or one that the next run does not mend."""
     before = server.files(), server.addresses()
